@@ -1,0 +1,1 @@
+"""m3ter: OAuth and the Config API."""

@@ -1,0 +1,1 @@
+"""Salesforce: OAuth, REST and the CometD change stream."""

@@ -1,0 +1,1 @@
+"""Both systems emulated as real HTTP servers, with switchable faults and a demo company."""

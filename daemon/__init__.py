@@ -1,0 +1,1 @@
+"""The service: two flows, one supervisor, one panel."""

@@ -1,0 +1,1 @@
+"""Health, metrics, JSON API and panel over HTTP."""

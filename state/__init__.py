@@ -1,0 +1,1 @@
+"""Everything kept in PostgreSQL; the only SQL."""

@@ -1,0 +1,1 @@
+"""The sandbox as fixtures: both systems as real servers on free ports."""
