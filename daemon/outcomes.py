@@ -1,0 +1,174 @@
+"""What a sync came to, in the words and shapes of m3ter's Sync to m3ter invocable action."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+# The Apex class behind m3ter's action (namespace m3) is SyncToM3terService; Salesforce names an Apex action after it.
+ACTION_NAME = "m3__SyncToM3terService"
+
+
+class SyncStatus(StrEnum):
+    """What one Sync to m3ter came to (m3ter's words)."""
+
+    COMPLETED = "Completed"
+    PARTIAL_SUCCESS = "Partial Success"
+    FAILED = "Failed"
+
+
+class Action(StrEnum):
+    """What was done for one object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    ADOPTED = "adopted"
+    FLAGGED = "flagged"
+    NOT_ATTEMPTED = "not attempted"
+    FAILED = "failed"
+
+
+_SUCCESSES = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED, Action.ADOPTED})
+# m3ter's names of its collections, as its messages have them
+_COLLECTIONS = {
+    "Account": "accounts",
+    "Contract": "contracts",
+    "Commitment": "commitments",
+    "Plan": "plans",
+    "Pricing": "pricings",
+    "AccountPlan": "accountplans",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResult:
+    """What became of one m3ter object; `changes` are field -> (before, after) of an update."""
+
+    object_name: str
+    salesforce_id: str
+    action: Action
+    message: str
+    m3ter_id: str | None = None
+    instruction: str = ""
+    changes: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def success(self) -> bool:
+        return self.action in _SUCCESSES
+
+    def __str__(self) -> str:
+        return (
+            f"Object: {self.object_name}, Success: {_truth(self.success)}, "
+            f"Message: {self.message}, Salesforce ID: {self.salesforce_id}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """What one record's sync came to; `instruction` says what a person can do about a failure."""
+
+    sync_status: SyncStatus
+    message: str
+    object_results: tuple[ObjectResult, ...] = ()
+    instruction: str = ""
+
+    @property
+    def success(self) -> bool:
+        return self.sync_status is SyncStatus.COMPLETED
+
+    @property
+    def concatenated_results(self) -> str:
+        return "\n".join(str(result) for result in self.object_results)
+
+
+def written(object_name: str, salesforce_id: str, action: Action, m3ter_id: str) -> ObjectResult:
+    """The object is in m3ter as the record wants it."""
+    return ObjectResult(object_name, salesforce_id, action, f"m3ter Identifier: {m3ter_id}", m3ter_id)
+
+
+def flagged(object_name: str, salesforce_id: str, m3ter_id: str | None = None) -> ObjectResult:
+    """Its mapping says not to sync it; `m3ter_id` is known when it exists in m3ter all the same."""
+    collection = _COLLECTIONS[object_name]
+    message = f"The object {collection} for the record {salesforce_id} was flagged to not sync."
+    return ObjectResult(object_name, salesforce_id, Action.FLAGGED, message, m3ter_id)
+
+
+def not_attempted(object_name: str, salesforce_id: str, needed: str, because: Action) -> ObjectResult:
+    """An object that it depends on is not in m3ter."""
+    why = {
+        Action.FLAGGED: f"the {needed} it belongs to was flagged to not sync and is not in m3ter",
+        Action.NOT_ATTEMPTED: f"the {needed} it belongs to was not attempted either",
+    }.get(because, f"the {needed} it belongs to failed")
+    message = f"The {object_name} was not attempted, because {why}."
+    return ObjectResult(object_name, salesforce_id, Action.NOT_ATTEMPTED, message)
+
+
+def refused(object_name: str, salesforce_id: str, message: str, instruction: str = "") -> ObjectResult:
+    """m3ter, or the record itself, does not allow it; `message` is the system's own."""
+    return ObjectResult(object_name, salesforce_id, Action.FAILED, message, instruction=instruction)
+
+
+def finished(results: Sequence[ObjectResult]) -> SyncResult:
+    """Every object was looked at: Completed when all succeeded, Partial Success when any did not."""
+    message = "Sync process completed successfully"
+    failures = [result for result in results if not result.success]
+    if not failures:
+        return SyncResult(SyncStatus.COMPLETED, message, tuple(results))
+    instruction = next((result.instruction for result in failures if result.instruction), "")
+    return SyncResult(SyncStatus.PARTIAL_SUCCESS, message, tuple(results), instruction)
+
+
+def failed(reason: str, instruction: str = "", results: Sequence[ObjectResult] = ()) -> SyncResult:
+    """The sync could not be carried out; `results` are the objects that had been looked at before."""
+    return SyncResult(SyncStatus.FAILED, f"Sync process failed: {reason}", tuple(results), instruction)
+
+
+def too_many_records(count: int) -> SyncResult:
+    return failed(
+        f"Sync to m3ter takes one record at a time, and {count} were given. Nothing was synced.",
+        "Call it once for each record.",
+    )
+
+
+def no_record() -> SyncResult:
+    return failed("No Salesforce record id was given.", "Give the id of one record, 15 or 18 characters.")
+
+
+def invocable_action(result: SyncResult) -> list[dict[str, Any]]:
+    """The answer of Salesforce's REST API to an invocable action, for this result (one element a request)."""
+    # A flow that did not succeed is still an action that ran; only a Failed one is an error of the action.
+    ran = result.sync_status is not SyncStatus.FAILED
+    error = {"statusCode": "INVOCABLE_ACTION_ERROR", "message": _with_instruction(result), "fields": []}
+    outputs = {
+        "success": result.success,
+        "syncStatus": result.sync_status.value,
+        "message": result.message,
+        "objectResults": [_as_output(item) for item in result.object_results],
+        "concatenatedResults": result.concatenated_results,
+    }
+    return [
+        {
+            "actionName": ACTION_NAME,
+            "isSuccess": ran,
+            "errors": None if ran else [error],
+            "outputValues": outputs,
+        }
+    ]
+
+
+def _as_output(result: ObjectResult) -> dict[str, Any]:
+    return {
+        "objectName": result.object_name,
+        "success": result.success,
+        "message": result.message,
+        "salesforceId": result.salesforce_id,
+    }
+
+
+def _with_instruction(result: SyncResult) -> str:
+    return f"{result.message} {result.instruction}".rstrip()
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
