@@ -13,7 +13,9 @@ class SyncError(Exception):
 
     event: ClassVar[str] = "integration.perform.error"
 
-    def __init__(self, message: str, *, instruction: str = "", status: int | None = None, code: str = "") -> None:
+    def __init__(
+        self, message: str, *, instruction: str = "", status: int | None = None, code: str = ""
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.instruction = instruction
@@ -41,7 +43,7 @@ class TransientError(SyncError):
         self.retry_after: timedelta | None = None
 
 
-class RateLimited(TransientError):
+class RateLimited(TransientError):  # noqa: N818  # reads as a state: raise RateLimited
     """Slow down: 429, or Salesforce's REQUEST_LIMIT_EXCEEDED; nothing was done."""
 
 
@@ -55,6 +57,7 @@ class RejectedError(SyncError):
     """The system understood and said no; repeating the same call cannot help."""
 
     event = "integration.validation.error"
+    fields: tuple[str, ...] = ()  # the fields that the system names, as it names them
 
 
 class NotFoundError(RejectedError):
@@ -62,6 +65,6 @@ class NotFoundError(RejectedError):
 
 
 class MissingMappingError(SyncError):
-    """A value needed to map the record is missing: an unmapped field, an unknown code, an unmapped account."""
+    """A value needed to map the record is missing: an unmapped field or account, an unknown code."""
 
     event = "integration.missingaccountmapping.error"

@@ -1,0 +1,152 @@
+"""m3ter's API as this daemon uses it: get, list, create, update, delete, external mappings."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from connectors.errors import AuthenticationError, RejectedError, TransientError
+from connectors.exchange import Limits, Repeatable, Request
+from connectors.http import Http, Options
+from connectors.m3ter import refusing
+from connectors.m3ter.auth import M3terAuth
+from connectors.m3ter.models import SALESFORCE, EntityKind, M3terCredential
+from connectors.pacing import Pacer
+from connectors.wire import Json, dumps
+
+Entity: TypeAlias = dict[str, Any]
+Filter: TypeAlias = str | int | bool | Iterable[str] | None
+
+# 50 requests a second per organization, from all its clients together (m3ter docs, Config API limits).
+LIMITS = Limits(per_second=50)
+
+
+class M3ter:
+    """One organization. Money comes and goes as Decimal."""
+
+    def __init__(self, credential: M3terCredential, http: Http) -> None:
+        self.credential = credential
+        self.org_id = credential.org_id
+        self._http = http
+        self._auth = M3terAuth(credential, http)
+
+    async def authenticate(self) -> None:
+        """Proves the credential with one read. Raises AuthenticationError when it is refused."""
+        await self._send(Request("GET", self._path(EntityKind.ACCOUNT.path), query=(("pageSize", "1"),)))
+
+    async def get(self, kind: EntityKind, entity_id: str) -> Entity:
+        """Raises NotFoundError when there is none."""
+        return await self._entity(Request("GET", self._path(kind.path, entity_id)))
+
+    async def pages(self, kind: EntityKind, **filters: Filter) -> AsyncIterator[list[Entity]]:
+        """Every page that has entities, newest first; filters as m3ter names them, None is no filter."""
+        async for page in self._pages(self._path(kind.path), kind.page_size, _filtering(filters)):
+            yield page
+
+    async def create(self, kind: EntityKind, body: Entity) -> Entity:
+        """Sent once: m3ter has no idempotency key, and while we wait to repeat, the caller's lease runs out.
+
+        TransientError.may_have_happened tells that it must be looked for before it is sent again.
+        """
+        path = self._path(kind.path)
+        return await self._entity(Request("POST", path, json=body, repeatable=Repeatable.NEVER))
+
+    async def update(self, kind: EntityKind, entity_id: str, body: Entity) -> Entity:
+        """Replaces the entity; `body` carries the `version` that was read.
+
+        Repeated only when the answer shows that nothing was written; a lost answer is may_have_happened, since
+        a repeat of a PUT that did work would be refused for its version.
+        """
+        if "version" not in body:
+            raise ValueError("an update starts from the entity as read, with its version")
+        path = self._path(kind.path, entity_id)
+        return await self._entity(Request("PUT", path, json=body, repeatable=Repeatable.IF_UNTOUCHED))
+
+    async def delete(self, kind: EntityKind, entity_id: str) -> Entity:
+        """The entity as it was. A lost answer is may_have_happened."""
+        path = self._path(kind.path, entity_id)
+        return await self._entity(Request("DELETE", path, repeatable=Repeatable.IF_UNTOUCHED))
+
+    async def external_mappings_of(self, external_table: str, external_id: str) -> list[Entity]:
+        """The m3ter entities that one Salesforce record is mapped to."""
+        path = self._path("externalmappings", "externalid", SALESFORCE, external_table, external_id)
+        return await self._all(path)
+
+    async def external_mappings_for(self, m3ter_entity: str, m3ter_id: str) -> list[Entity]:
+        """The outside records that one m3ter entity is mapped to."""
+        return await self._all(self._path("externalmappings", "external", m3ter_entity, m3ter_id))
+
+    async def external_mapping_configuration(self) -> Entity:
+        """Which m3ter entities and which tables of which systems may be mapped."""
+        return await self._entity(Request("GET", self._path("externalmappingconfiguration")))
+
+    async def _all(self, path: str) -> list[Entity]:
+        size = EntityKind.EXTERNAL_MAPPING.page_size
+        return [entity async for page in self._pages(path, size, []) for entity in page]
+
+    async def _pages(
+        self, path: str, page_size: int, query: list[tuple[str, str]]
+    ) -> AsyncIterator[list[Entity]]:
+        """A page may be empty and still lead on; a token seen twice would lead round for ever."""
+        token, seen = "", set[str]()
+        while True:
+            turn = [*query, ("pageSize", str(page_size)), *([("nextToken", token)] if token else [])]
+            body = await self._send(Request("GET", path, query=turn))
+            data = body.get("data") if isinstance(body, dict) else None
+            if not isinstance(body, dict) or not isinstance(data, list):
+                raise TransientError(f"m3ter answered the list {path} without its data.")
+            if data:
+                yield data
+            token = body.get("nextToken") or ""
+            if not token:
+                return
+            if token in seen:
+                raise RejectedError(f"m3ter leads round in a circle: the list {path} repeats its nextToken.")
+            seen.add(token)
+
+    async def _entity(self, request: Request) -> Entity:
+        body = await self._send(request)
+        if not isinstance(body, dict):
+            error = TransientError(f"m3ter answered {request.method} {request.path} without an entity.")
+            error.may_have_happened = request.writes
+            raise error
+        return body
+
+    async def _send(self, request: Request) -> Json:
+        try:
+            return (await self._http.send(request, authorize=self._auth)).body
+        except AuthenticationError as error:
+            if error.status != 403 or request.json is None:
+                raise
+            size = len(dumps(request.json))
+            if size > refusing.FIREWALL_BODY_BYTES:
+                raise refusing.too_large(error, size) from error
+            # Both the firewall and a missing permission answer as a stale token does: does the token read?
+            await self.authenticate()
+            raise refusing.not_the_token(error) from error
+
+    def _path(self, *parts: str) -> str:
+        return "/".join(["/organizations", *(quote(part, safe="") for part in (self.org_id, *parts))])
+
+
+def _filtering(filters: dict[str, Filter]) -> list[tuple[str, str]]:
+    """Array parameters exploded (`ids=a&ids=b`), as m3ter's description declares them."""
+    query: list[tuple[str, str]] = []
+    for name, value in filters.items():
+        if isinstance(value, bool):
+            query.append((name, "true" if value else "false"))
+        elif isinstance(value, str | int):
+            query.append((name, str(value)))
+        elif value is not None:
+            query.extend((name, item) for item in value)
+    return query
+
+
+@asynccontextmanager
+async def open(  # noqa: A001  # reads as m3ter.rest.open at the place of use
+    credential: M3terCredential, *, limits: Limits = LIMITS, pacer: Pacer | None = None
+) -> AsyncIterator[M3ter]:
+    """A client for one organization. Clients of the same organization should share one `pacer`."""
+    options = Options(limits=limits, dialect=refusing.DIALECT, pacer=pacer)
+    async with Http(system="m3ter", base_url=credential.url, options=options) as http:
+        yield M3ter(credential, http)

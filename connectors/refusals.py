@@ -1,0 +1,116 @@
+"""Status and error code -> error, as a table: the general rows here, each connector adds its system's own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from connectors.errors import (
+    AuthenticationError,
+    NotFoundError,
+    RateLimited,
+    RejectedError,
+    SyncError,
+    TransientError,
+)
+from connectors.exchange import Request, Response
+from connectors.wire import quote
+
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What one status or code means. `renew`: the token may be stale, get a new one and ask once more.
+
+    `lost`: the write may have been done all the same. `wait`: how long to leave the system alone when it
+    does not say so itself.
+    """
+
+    error: type[SyncError]
+    instruction: str = ""
+    renew: bool = False
+    lost: bool = False
+    wait: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What the system said: its code (may be empty), its message, the fields it names."""
+
+    message: str
+    code: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one system says no: the reader of its error bodies, and its rows of the table by code or status."""
+
+    read: Callable[[Response], Complaint | None]
+    refusals: Mapping[str | int, Refusal]
+
+
+STATUSES: Mapping[int, Refusal] = {
+    400: Refusal(RejectedError),
+    401: Refusal(AuthenticationError, renew=True),
+    403: Refusal(RejectedError, "Check what the user of the credential may see and edit."),
+    404: Refusal(NotFoundError),
+    408: Refusal(TransientError, lost=True),
+    413: Refusal(RejectedError, "The request is too large for the system."),
+    425: Refusal(TransientError),
+    429: Refusal(RateLimited, wait=timedelta(seconds=1)),
+}
+_ELSEWHERE = Refusal(RejectedError, "It answers with a redirect: check the URL of the credential.")
+_OTHER = Refusal(RejectedError)
+_BROKEN = Refusal(TransientError, "The system is in trouble; it is tried again.", lost=True)
+
+
+def find(dialect: Dialect, status: int, code: str) -> Refusal:
+    """The row for an answer: by the system's code, else by status in its dialect, else the general one."""
+    row = dialect.refusals.get(code) or dialect.refusals.get(status) or STATUSES.get(status)
+    if row is not None:
+        return row
+    if status >= 500:
+        return _BROKEN
+    return _ELSEWHERE if 300 <= status < 400 else _OTHER
+
+
+def complaint_in(dialect: Dialect, response: Response) -> Complaint:
+    """The system's own words, or a short quote of a body that is none of its own making (a proxy's page)."""
+    spoken = dialect.read(response)
+    if spoken is not None:
+        return spoken
+    said = quote(response.text)
+    return Complaint(f"HTTP {response.status}" + (f": {said}" if said else " without an explanation."))
+
+
+def error_for(request: Request, response: Response, dialect: Dialect) -> SyncError:
+    """The error that an answer other than success amounts to; its message is the system's own."""
+    # A form carries secrets: a page that echoes it must not reach a log.
+    shown = response if request.form is None else Response(response.status, response.headers, response.body)
+    complaint = complaint_in(dialect, shown)
+    row = find(dialect, response.status, complaint.code)
+    said = complaint.message + (f" (fields: {', '.join(complaint.fields)})" if complaint.fields else "")
+    error = row.error(said, instruction=row.instruction, status=response.status, code=complaint.code)
+    if isinstance(error, TransientError):
+        error.may_have_happened = row.lost and request.writes
+        error.retry_after = retry_after(response.headers, datetime.now(UTC)) or row.wait
+    if isinstance(error, RejectedError):
+        error.fields = complaint.fields
+    return error
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """`Retry-After` in seconds or as a date (RFC 9110, 10.2.3), at most an hour; None if absent or odd."""
+    said = headers.get("Retry-After", "").strip()
+    if not said:
+        return None
+    if said.isascii() and said.isdigit():
+        return min(timedelta(seconds=min(int(said[:9]), 10**6)), LONGEST_RETRY_AFTER)
+    try:
+        at = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(at - now, timedelta(0)), LONGEST_RETRY_AFTER)

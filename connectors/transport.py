@@ -1,0 +1,185 @@
+"""One exchange over aiohttp, bounded in time and size, sent once, and what its failures amount to."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from connectors import calls
+from connectors.errors import RejectedError, SyncError, TransientError
+from connectors.exchange import Limits, Request, Response
+from connectors.wire import NotJson, dumps, loads, quote
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The open session to one system, with its name for messages and its limits."""
+
+    session: aiohttp.ClientSession
+    system: str
+    limits: Limits
+
+
+@dataclass(slots=True)
+class Observation:
+    """What is learned while a call runs; becomes a Call when it ends."""
+
+    status: int | None = None
+
+
+class _Severed(aiohttp.ClientError):
+    """The connection broke after it had been made."""
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """aiohttp quietly repeats PUT and DELETE when a connection breaks; a versioned PUT would then be refused
+    for having succeeded. An exception of another family stops that."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Severed(str(error) or type(error).__name__) from error
+
+
+def session(limits: Limits, *, cookies: bool) -> aiohttp.ClientSession:
+    """A session without proxies and .netrc; its cookie jar, if any, also serves hosts named by address."""
+    jar = aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limits.connections),
+        cookie_jar=jar,
+        trust_env=False,
+        middlewares=(_send_once,),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect.total_seconds()),
+    )
+
+
+def url_of(base_url: str, request: Request) -> URL:
+    target = request.path if "://" in request.path else base_url + request.path
+    url = URL(target, encoded=True)
+    return url.extend_query(list(request.query)) if request.query else url
+
+
+@contextmanager
+def observed(line: Line, request: Request, base_url: str) -> Iterator[Observation]:
+    """Records the call, however it ends."""
+    started_at, started = datetime.now(UTC), time.monotonic()
+    observation, failure = Observation(), ""
+    try:
+        yield observation
+    except SyncError as error:
+        observation.status = observation.status or error.status
+        failure = f"{type(error).__name__} {error.code}".rstrip()
+        raise
+    except asyncio.CancelledError:
+        failure = "cancelled"
+        raise
+    finally:
+        duration = timedelta(seconds=time.monotonic() - started)
+        path = url_of(base_url, request).path
+        calls.record(
+            calls.Call(line.system, request.method, path, observation.status, started_at, duration, failure)
+        )
+
+
+async def exchange(line: Line, request: Request, base_url: str, headers: Mapping[str, str]) -> Response:
+    """Any answer of the system, whatever its status; TransientError when none came."""
+    url = url_of(base_url, request)
+    host = f"{url.host}:{url.port}"
+    body: bytes | None = None
+    sent = dict(headers)
+    if request.form is not None:
+        body, sent["Content-Type"] = urlencode(request.form).encode(), "application/x-www-form-urlencoded"
+    elif request.json is not None:
+        body, sent["Content-Type"] = dumps(request.json), "application/json"
+    within = request.answer_within or line.limits.answer
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            async with line.session.request(
+                request.method, url, data=body, headers=sent, allow_redirects=False
+            ) as answer:
+                text = await _read(line, request, answer)
+                return _response(answer, text, len(body or b""))
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise _unreachable(line.system, host, error) from error
+    except TimeoutError as error:
+        waited = f"no answer from {host} within {within.total_seconds():g} s"
+        raise no_answer(line.system, request, waited) from error
+    except aiohttp.InvalidURL as error:
+        raise RejectedError(f"{line.system}: this is not a usable address: {base_url}") from error
+    except aiohttp.ClientError as error:
+        raise no_answer(line.system, request, f"the connection to {host} broke: {error}") from error
+
+
+async def _read(line: Line, request: Request, answer: aiohttp.ClientResponse) -> bytes:
+    """The body, decompressed; never more than the cap is held."""
+    cap, chunks, size = line.limits.max_body, [], 0
+    async for chunk in answer.content.iter_chunked(64 * 1024):
+        size += len(chunk)
+        if size > cap:
+            answer.close()
+            said = f"{line.system} sent an answer of more than {cap:,} bytes"
+            raise (
+                no_answer(line.system, request, said)
+                if request.writes
+                else RejectedError(
+                    f"{said} to {request.method} {answer.url.path}.", instruction="Ask for less at once."
+                )
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _response(answer: aiohttp.ClientResponse, body: bytes, request_bytes: int) -> Response:
+    status, headers = answer.status, answer.headers
+    if not body:
+        return Response(status, headers, None, request_bytes=request_bytes)
+    try:
+        return Response(status, headers, loads(body), request_bytes=request_bytes)
+    except NotJson:
+        return Response(status, headers, None, body.decode(errors="replace"), request_bytes)
+
+
+def check_is_json(line: Line, request: Request, response: Response) -> None:
+    """A success whose body is a page or a torso says nothing: something between us answered."""
+    if response.text:
+        shown = f": {quote(response.text)}" if request.form is None else ""
+        error = TransientError(
+            f"{line.system} answered {response.status} with something that is not JSON{shown}",
+            instruction="Check that the URL is the system's own and that no proxy answers in its place.",
+            status=response.status,
+        )
+        error.may_have_happened = request.writes
+        raise error
+
+
+def no_answer(system: str, request: Request, what: str) -> TransientError:
+    """The request left, and nothing usable came back."""
+    error = TransientError(f"{system}: {what} ({request.method}).")
+    error.may_have_happened = request.writes
+    return error
+
+
+def _unreachable(system: str, host: str, error: Exception) -> TransientError:
+    """Nothing left: the request was certainly not seen."""
+    reason, instruction = (
+        str(error) or type(error).__name__,
+        "Check that the system is up and the network lets us out.",
+    )
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        reason, instruction = "the name is not known", "Check the host name in the credential's URL, and DNS."
+    elif isinstance(error, aiohttp.ClientSSLError):
+        instruction = "Check the certificate of the system, and this machine's certificates and clock."
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        reason = error.os_error.strerror or reason
+    found = TransientError(f"{system} cannot be reached at {host}: {reason}.", instruction=instruction)
+    found.unreachable = True
+    return found
