@@ -1,0 +1,1 @@
+"""m3ter emulated: an organization in memory and the HTTP API that serves it."""

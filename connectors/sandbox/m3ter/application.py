@@ -1,0 +1,20 @@
+"""The HTTP API of one emulated m3ter organization, put together."""
+
+from aiohttp import web
+
+from connectors.sandbox.m3ter import entities, gate, mappings, oauth
+from connectors.sandbox.m3ter.organization import Organization
+
+# Above the firewall's limit, so that it is the firewall that refuses a body that is too large.
+_LARGEST_READ = 8 * 1024 * 1024
+
+
+def application(organization: Organization) -> web.Application:
+    """An aiohttp application that serves the organization; it keeps nothing of its own."""
+    app = web.Application(middlewares=gate.middlewares(organization), client_max_size=_LARGEST_READ)
+    special = [mappings]
+    for part in special:  # before the general routes: /accounts/search is no account
+        app.add_routes(part.routes(organization))
+    app.add_routes(oauth.routes(organization))
+    app.add_routes(entities.routes(organization))
+    return app
