@@ -1,0 +1,171 @@
+"""The field mapping document: TOML in, a checked Mapping out."""
+
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+import pydantic
+from pydantic import AfterValidator, Field
+
+from daemon.to_m3ter.mapping import errors, expressions, values
+
+LARGEST = 100_000  # bytes of a document
+ORDER = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan")
+ACCOUNT_SYNC, SALES_AGREEMENT_SYNC = "Account Sync", "Sales Agreement Sync"
+
+
+class Criterion(values.Part):
+    """Which parent records are synced: at each change while it holds, or only when it begins to hold."""
+
+    holds: values.Compiled
+    fires: Literal["each change", "on becoming true"] = "each change"
+    fields: tuple[values.PathText, ...] = ()
+
+
+class Line(values.Part):
+    """A child relationship of the parent, and how a line's own change leads back to the parent."""
+
+    object: values.NameText
+    parent_field: values.NameText
+
+
+def _source(text: str) -> str:
+    return values.check_path(text) if text else text
+
+
+class ObjectMapping(values.Part):
+    """How one m3ter entity is made; `source` is "" (the parent) or a path, or the name of its lines."""
+
+    source: Annotated[str, AfterValidator(_source)]
+    only_if: values.Compiled | None = None
+    do_not_sync: values.Compiled | None = None
+    fields: dict[values.Target, values.ValueOrPath] = Field(min_length=1, max_length=200)
+
+    @pydantic.model_validator(mode="after")
+    def _targets_do_not_overlap(self) -> Self:
+        for target in self.fields:
+            whole, dot, _ = target.partition(".")
+            if dot and whole in self.fields:
+                message = f"{whole!r} is mapped as a whole and also in parts ({target!r})"
+                raise ValueError(message)
+        return self
+
+    def paths(self) -> Iterator[expressions.Path]:
+        """The Salesforce fields this object reads, relative to its source record."""
+        for flag in (self.only_if, self.do_not_sync):
+            yield from flag.paths if flag else ()
+        for value in self.fields.values():
+            yield from value.paths
+
+    def references(self) -> Iterator[tuple[str, str]]:
+        """(m3ter field, entity) for each id taken from another object of the same sync."""
+        for target, value in self.fields.items():
+            for name, part in (
+                (target, value),
+                *((f"{target}.{name}", part) for name, part in value.parts.items()),
+            ):
+                if part.object:
+                    yield name, part.object
+
+
+class Mapping(values.Part):
+    """A field mapping: which Salesforce record graph makes which m3ter entities, field by field."""
+
+    name: str = Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}\z")
+    description: str = Field(default="", max_length=1_000)
+    flow: Literal["Account Sync", "Sales Agreement Sync"]
+    parent: values.NameText
+    criterion: Criterion | None = None
+    lines: dict[values.NameText, Line] = Field(default_factory=dict, max_length=10)
+    objects: dict[values.Kind, ObjectMapping] = Field(min_length=1)
+
+    @pydantic.model_validator(mode="after")
+    def _references_go_back(self) -> Self:
+        """An id can only be taken from an entity written earlier, so that no circle can arise."""
+        for kind, made in self.objects.items():
+            for target, other in made.references():
+                where = f"objects.{kind}.fields.{target}"
+                if other not in self.objects:
+                    message = f"{where} takes the id of {other}, which this mapping does not make"
+                    raise ValueError(message)
+                if ORDER.index(other) >= ORDER.index(kind):
+                    message = f"{where} takes the id of {other}, which is not written before {kind}"
+                    raise ValueError(message)
+                source = self.objects[other].source
+                if source in self.lines and source != made.source:
+                    message = f"{where} takes the id of {other}, of which there is one for each of {source}"
+                    raise ValueError(message)
+        return self
+
+    @property
+    def in_order(self) -> tuple[tuple[str, ObjectMapping], ...]:
+        """The entities in the order in which they are written to m3ter."""
+        return tuple((kind, self.objects[kind]) for kind in ORDER if kind in self.objects)
+
+    @property
+    def objects_watched(self) -> dict[str, str | None]:
+        """Salesforce objects to watch -> the field of a line with the parent's id (None: the parent)."""
+        return {line.object: line.parent_field for line in self.lines.values()} | {self.parent: None}
+
+
+def channels(mapping: Mapping) -> list[str]:
+    """The change event channels of the objects watched, the parent's first."""
+    names = [mapping.parent, *(name for name in mapping.objects_watched if name != mapping.parent)]
+    return [f"/data/{_change_event(name)}" for name in names]
+
+
+def _change_event(object_name: str) -> str:
+    if object_name.endswith("__c"):
+        return object_name.removesuffix("__c") + "__ChangeEvent"
+    return object_name + "ChangeEvent"
+
+
+def parse(text: str) -> Mapping:
+    """Read a field mapping document. Raises MappingInvalid: what is wrong, where, and how to mend it."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > LARGEST:
+        message = f"The document has {size} bytes; a field mapping has at most {LARGEST}."
+        raise errors.MappingInvalid(message, instruction="Leave out what is not a field mapping.")
+    try:
+        return Mapping.model_validate(tomllib.loads(text, parse_float=Decimal))
+    except RecursionError:
+        message = "The document is nested too deeply."
+        raise errors.MappingInvalid(
+            message, instruction="A field mapping nests five tables at most."
+        ) from None
+    except pydantic.ValidationError as error:
+        raise _explained(error) from None
+    except (
+        ValueError,
+        ArithmeticError,
+    ) as error:  # TOMLDecodeError is a ValueError; numbers may be out of range
+        raise errors.MappingInvalid(
+            f"The document is not TOML: {error}.", instruction="Correct the TOML at that place."
+        ) from error
+
+
+REMEDIES = {
+    "extra_forbidden": "There is no such key here: compare its spelling with docs/mappings.md, or remove it.",
+    "missing": "Add this key.",
+    "literal_error": "Use one of the words listed.",
+    "string_type": "Write a text in quotation marks.",
+    "dict_type": "Write a table here.",
+    "model_type": "Write a table here.",
+}
+
+
+def _explained(error: pydantic.ValidationError) -> errors.MappingInvalid:
+    """The first problem is the message; the number of the others, so that nobody thinks it was all."""
+    problems = error.errors(include_url=False, include_input=False)
+    first = problems[0]
+    where = ".".join(
+        str(part)[:80] for part in first["loc"] if part not in ("[key]", "dict[Target,ValueOrPath]")
+    )
+    message = first["msg"].removeprefix("Value error, ")
+    others = f" ({len(problems) - 1} more problems in this document)" if len(problems) > 1 else ""
+    return errors.MappingInvalid(
+        f"{message[:1].upper()}{message[1:]}{others}.",
+        where=where,
+        instruction=REMEDIES.get(first["type"], "Correct it as docs/mappings.md describes."),
+    )
