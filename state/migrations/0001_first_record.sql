@@ -58,7 +58,8 @@ CREATE TABLE change_events (                       -- what was heard, for explai
     transaction_key text NOT NULL DEFAULT '',
     committed_at timestamptz,
     received_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (org_id, channel, replay_id, record_id)
+    -- a replay id may be given out again after an org was moved or refreshed; its transaction key differs then
+    UNIQUE (org_id, channel, replay_id, record_id, transaction_key)
 );
 CREATE INDEX change_events_record ON change_events (record_id, change_event_id DESC);
 CREATE INDEX change_events_received ON change_events (received_at);
@@ -74,6 +75,7 @@ CREATE TABLE inbox (
     status text NOT NULL DEFAULT 'WAITING' CHECK (status IN ('WAITING', 'CLAIMED', 'SET_ASIDE')),
     first_changed_at timestamptz NOT NULL DEFAULT now(),
     changed_at timestamptz NOT NULL DEFAULT now(),
+    rechanged_at timestamptz,                      -- oldest change heard while claimed, first of the next sync
     due_at timestamptz NOT NULL DEFAULT now(),
     attempts integer NOT NULL DEFAULT 0,
     lease_token uuid,                              -- the fence: only its holder may write or complete
@@ -83,15 +85,16 @@ CREATE TABLE inbox (
     UNIQUE (integration_id, record_id),
     CHECK ((status = 'CLAIMED') = (lease_token IS NOT NULL))
 );
-CREATE INDEX inbox_due ON inbox (priority DESC, due_at, inbox_id) WHERE status = 'WAITING';
+CREATE INDEX inbox_due ON inbox (priority DESC, due_at, first_changed_at, inbox_id) WHERE status = 'WAITING';
 CREATE INDEX inbox_leases ON inbox (lease_until) WHERE status = 'CLAIMED';
+CREATE INDEX inbox_record ON inbox (record_id);
 
-CREATE TABLE account_leases (                      -- records of one m3ter account are never in flight twice
-    account_key text PRIMARY KEY,
-    lease_token uuid NOT NULL,
+CREATE TABLE leases (                              -- what is in flight: one record, and records of one m3ter
+    lease_key text PRIMARY KEY,                    -- account, never twice; 'record:<id>' or an account's key
+    lease_token uuid NOT NULL,                     -- the claim that holds it
     lease_until timestamptz NOT NULL
 );
-CREATE INDEX account_leases_token ON account_leases (lease_token);
+CREATE INDEX leases_token ON leases (lease_token);
 
 CREATE TABLE record_parents (                      -- which record a line belonged to when last read
     org_id text NOT NULL,
@@ -132,7 +135,8 @@ CREATE TABLE intents (                             -- a create that was about to
     m3ter_entity text NOT NULL,
     external_table text NOT NULL,
     external_id text NOT NULL,
-    body text NOT NULL,                            -- JSON text as sent, decimals exact
+    body text NOT NULL,                            -- JSON text as last about to be sent, decimals exact
+    earlier_bodies text[] NOT NULL DEFAULT '{}',   -- other bodies that attempts of the same create may have sent
     status text NOT NULL DEFAULT 'OPEN' CHECK (status IN ('OPEN', 'DONE', 'REFUSED')),
     m3ter_id text,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -148,7 +152,8 @@ CREATE TABLE runs (
     record_id text NOT NULL,
     cause text NOT NULL,
     attempt integer NOT NULL,
-    status text NOT NULL,                          -- m3ter's run statuses
+    status text NOT NULL CHECK (status IN ('WAITING', 'STARTED', 'COMPLETE', 'ERROR', 'AWAITING_RETRY',
+        'AUTH_FAILED', 'DISABLED', 'TIMEOUT_LIMIT_EXCEEDED', 'RATE_LIMIT_RETRY')),
     sync_status text CHECK (sync_status IN ('Completed', 'Partial Success', 'Failed')),
     success boolean,
     message text NOT NULL DEFAULT '',
@@ -160,6 +165,8 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_latest ON runs (started_at DESC, run_id);
 CREATE INDEX runs_record ON runs (record_id, started_at DESC);
+CREATE INDEX runs_integration ON runs (integration_id, started_at DESC);
+CREATE INDEX runs_started ON runs (integration_id, record_id) WHERE status = 'STARTED';
 
 CREATE TABLE run_objects (
     run_id uuid NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -173,6 +180,8 @@ CREATE TABLE run_objects (
     changes jsonb NOT NULL DEFAULT '{}',           -- field -> [before, after]
     PRIMARY KEY (run_id, position)
 );
+
+CREATE INDEX run_objects_record ON run_objects (salesforce_id);
 
 CREATE TABLE run_log (
     run_id uuid NOT NULL REFERENCES runs ON DELETE CASCADE,
