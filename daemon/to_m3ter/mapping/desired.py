@@ -1,11 +1,12 @@
 """The m3ter body that a mapping owns, made from one Salesforce record."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from connectors import errors as outside
-from daemon.to_m3ter.mapping import document, reading, sources, values
+from daemon.to_m3ter.mapping import document, errors, limits, reading, sources, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ def needs(mapping: document.Mapping, source: sources.Source) -> Needs:
 def desired(mapping: document.Mapping, source: sources.Source, resolved: Resolved) -> dict[str, Any]:
     """The fields the mapping owns, nested as m3ter has them; None stands for a field to be empty.
 
-    Money stays Decimal. Raises MissingMappingError for an absent source, an unknown code or an entity without
-    an id, and MappingValueError for a value that a transform or an expression refuses.
+    Money stays Decimal. Raises MissingMappingError for an absent source, an unknown code, an entity without
+    an id or a required field without a value, and MappingValueError for a value that m3ter would refuse (type,
+    length, limits) or that a transform or an expression cannot change. Each names the record and the field.
     """
     _refuse_absent(mapping, source)
     body: dict[str, Any] = {}
@@ -61,7 +63,49 @@ def desired(mapping: document.Mapping, source: sources.Source, resolved: Resolve
             body.setdefault(whole, {})[name] = made
         else:
             body[whole] = made
-    return body
+    fitted, problems = limits.fit(source.kind, body)
+    if problems:
+        raise _refusal(mapping, source, problems)
+    return fitted
+
+
+def _refusal(
+    mapping: document.Mapping, source: sources.Source, problems: list[limits.Problem]
+) -> errors.MappingValueError | outside.MissingMappingError:
+    """All that is wrong with a body in one error, what is missing first."""
+    problems = sorted(problems, key=lambda problem: not problem.is_missing)
+    told = [_told(mapping, source, problem) for problem in problems]
+    message = " ".join(message for message, _ in told)
+    instruction = " ".join(dict.fromkeys(instruction for _, instruction in told))
+    if problems[0].is_missing:
+        return outside.MissingMappingError(message, instruction=instruction)
+    return errors.MappingValueError(message, instruction=instruction)
+
+
+def _told(mapping: document.Mapping, source: sources.Source, problem: limits.Problem) -> tuple[str, str]:
+    field = f"m3ter {source.kind} {problem.target}"
+    value = _value_at(_fields(mapping, source), problem.target)
+    if value is None:
+        message = f"{field} {problem.message}, and field mapping {mapping.name!r} does not map it."
+        return message, problem.instruction or f"Add it to objects.{source.kind}.fields of the field mapping."
+    if problem.is_missing:
+        message = f"{field} {problem.message}, and {value.origin} of {source.title} is empty."
+        instruction = (
+            f"Fill in {value.origin} in Salesforce, or give the field a default in the field mapping."
+        )
+        return message, instruction
+    message = f"{field} {problem.message} ({value.origin} of {source.title})."
+    return message, problem.instruction or f"Correct {value.origin} in Salesforce, or the field mapping."
+
+
+def _value_at(fields: dict[str, values.Value], target: str) -> values.Value | None:
+    """The mapped value behind a m3ter field; `pricingBands[0].unitPrice` is found below pricingBands."""
+    plain = re.sub(r"\[\d+\]", "", target)
+    if plain in fields:
+        return fields[plain]
+    whole, _, part = plain.partition(".")
+    value = fields.get(whole)
+    return value.parts.get(part, value) if value else None
 
 
 def _fields(mapping: document.Mapping, source: sources.Source) -> dict[str, values.Value]:
