@@ -85,7 +85,7 @@ class Http:
     async def _authorized(self, request: Request, authorize: Authorizer | None, dialect: Dialect) -> Response:
         if authorize is None:
             return await self._exchange(request, None, dialect)
-        grant = await authorize.grant()
+        grant = await _granted(authorize)
         try:
             return await self._exchange(request, grant, dialect)
         except SyncError as error:
@@ -93,7 +93,7 @@ class Http:
                 raise
         # The token was refused, so nothing was done: a fresh one, once.
         await authorize.refused(grant)
-        return await self._exchange(request, await authorize.grant(), dialect)
+        return await self._exchange(request, await _granted(authorize), dialect)
 
     async def _exchange(self, request: Request, grant: Grant | None, dialect: Dialect) -> Response:
         if self._session is None:
@@ -127,6 +127,15 @@ class Http:
         step = min(step, limits.longest_wait.total_seconds())
         jittered = step * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
         return jittered + (asked.total_seconds() if asked else 0.0)
+
+
+async def _granted(authorize: Authorizer) -> Grant:
+    """A token that cannot be had says nothing about the call that wants it: that one has not been sent."""
+    try:
+        return await authorize.grant()
+    except TransientError as error:
+        error.may_have_happened = False
+        raise
 
 
 def _patience(request: Request, limits: Limits) -> float:

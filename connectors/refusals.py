@@ -36,11 +36,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What the system said: its code (may be empty), its message, the fields it names."""
+    """What the system said: its code (may be empty), its message, the fields it names.
+
+    `cause` finds a row of the table where one code stands for several causes.
+    """
 
     message: str
     code: str = ""
     fields: tuple[str, ...] = ()
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def error_for(request: Request, response: Response, dialect: Dialect) -> SyncErr
     # A form carries secrets: a page that echoes it must not reach a log.
     shown = response if request.form is None else Response(response.status, response.headers, response.body)
     complaint = complaint_in(dialect, shown)
-    row = find(dialect, response.status, complaint.code)
+    row = find(dialect, response.status, complaint.cause or complaint.code)
     said = complaint.message + (f" (fields: {', '.join(complaint.fields)})" if complaint.fields else "")
     error = row.error(said, instruction=row.instruction, status=response.status, code=complaint.code)
     if isinstance(error, TransientError):

@@ -39,7 +39,7 @@ def not_the_token(error: SyncError) -> RejectedError:
     return RejectedError(
         f"m3ter refuses this write although the token is good: {error.message}",
         instruction=(
-            "Either its firewall takes a text field for an attack (HTML, SQL): look at descriptions and names; "
+            "Either its firewall takes a text field for an attack (HTML, SQL): look at names and texts; "
             "or the service user may read but not write: give it the permission."
         ),
         status=error.status,

@@ -40,7 +40,10 @@ class M3ter:
 
     async def pages(self, kind: EntityKind, **filters: Filter) -> AsyncIterator[list[Entity]]:
         """Every page that has entities, newest first; filters as m3ter names them, None is no filter."""
-        async for page in self._pages(self._path(kind.path), kind.page_size, _filtering(filters)):
+        query = _filtering(filters)
+        if query is None:
+            return
+        async for page in self._pages(self._path(kind.path), kind.page_size, query):
             yield page
 
     async def create(self, kind: EntityKind, body: Entity) -> Entity:
@@ -54,8 +57,8 @@ class M3ter:
     async def update(self, kind: EntityKind, entity_id: str, body: Entity) -> Entity:
         """Replaces the entity; `body` carries the `version` that was read.
 
-        Repeated only when the answer shows that nothing was written; a lost answer is may_have_happened, since
-        a repeat of a PUT that did work would be refused for its version.
+        Repeated only when the answer shows that nothing was written; a lost answer is may_have_happened: a
+        repeat of a PUT that did work would be refused for its version.
         """
         if "version" not in body:
             raise ValueError("an update starts from the entity as read, with its version")
@@ -129,8 +132,11 @@ class M3ter:
         return "/".join(["/organizations", *(quote(part, safe="") for part in (self.org_id, *parts))])
 
 
-def _filtering(filters: dict[str, Filter]) -> list[tuple[str, str]]:
-    """Array parameters exploded (`ids=a&ids=b`), as m3ter's description declares them."""
+def _filtering(filters: dict[str, Filter]) -> list[tuple[str, str]] | None:
+    """Array parameters exploded (`ids=a&ids=b`), as m3ter's description declares them.
+
+    None for an empty array: it asks for nothing, but on the wire it would be no filter and list everything.
+    """
     query: list[tuple[str, str]] = []
     for name, value in filters.items():
         if isinstance(value, bool):
@@ -138,7 +144,10 @@ def _filtering(filters: dict[str, Filter]) -> list[tuple[str, str]]:
         elif isinstance(value, str | int):
             query.append((name, str(value)))
         elif value is not None:
-            query.extend((name, item) for item in value)
+            items = [(name, item) for item in value]
+            if not items:
+                return None
+            query.extend(items)
     return query
 
 

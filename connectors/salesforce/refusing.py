@@ -1,0 +1,73 @@
+"""How Salesforce says no: its error codes (SOAP API guide, Core Data Types) and what each means."""
+
+from datetime import timedelta
+
+from connectors.errors import AuthenticationError, NotFoundError, RateLimited, RejectedError, TransientError
+from connectors.exchange import Response
+from connectors.refusals import Complaint, Dialect, Refusal
+
+
+def _spoken(response: Response) -> Complaint | None:
+    """The first of `[{"message", "errorCode", "fields"}]`; the rest, if any, is counted."""
+    errors = response.body if isinstance(response.body, list) else [response.body]
+    first = errors[0] if errors else None
+    if not isinstance(first, dict) or not isinstance(first.get("message"), str):
+        return None
+    code = first.get("errorCode") or first.get("statusCode") or ""
+    named = first.get("fields")
+    fields = tuple(str(name) for name in named) if isinstance(named, list) else ()
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Complaint(first["message"] + more, str(code), fields)
+
+
+_BUSY = Refusal(TransientError, "It is tried again.")
+_NO_ACCESS = Refusal(
+    RejectedError, "Give the integration user's permission set access to this object, record or field."
+)
+_RENEW = Refusal(
+    AuthenticationError, "Check the session policies and IP ranges of the connected app.", renew=True
+)
+
+_REFUSALS: dict[str | int, Refusal] = {
+    "UNABLE_TO_LOCK_ROW": _BUSY,
+    "SERVER_UNAVAILABLE": _BUSY,
+    "REQUEST_RUNNING_TOO_LONG": _BUSY,
+    "QUERY_TIMEOUT": _BUSY,
+    "TOO_MANY_APEX_REQUESTS": _BUSY,
+    "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": Refusal(
+        TransientError, "Salesforce is under maintenance.", wait=timedelta(minutes=5)
+    ),
+    "REQUEST_LIMIT_EXCEEDED": Refusal(
+        RateLimited,
+        "The org's API calls of 24 hours are used up: see Setup, Company Information, or wait.",
+        wait=timedelta(minutes=15),
+    ),
+    "INVALID_SESSION_ID": _RENEW,
+    "INVALID_AUTH_HEADER": _RENEW,
+    "API_DISABLED_FOR_ORG": Refusal(
+        AuthenticationError,
+        "Give the integration user the permission API Enabled, in an edition with API access.",
+    ),
+    "API_CURRENTLY_DISABLED": Refusal(
+        AuthenticationError, "Give the integration user the permission API Enabled."
+    ),
+    "NOT_FOUND": Refusal(NotFoundError, "It may have been deleted, or the integration user cannot see it."),
+    "ENTITY_IS_DELETED": Refusal(NotFoundError, "The record is in the recycle bin."),
+    "INVALID_TYPE": Refusal(
+        RejectedError, "The object does not exist in this org or the integration user cannot see it."
+    ),
+    "INVALID_FIELD": Refusal(
+        RejectedError, "The field does not exist in this org or the integration user cannot see it."
+    ),
+    "MALFORMED_ID": Refusal(RejectedError, "Check the record id."),
+    "INSUFFICIENT_ACCESS": _NO_ACCESS,
+    "INSUFFICIENT_ACCESS_OR_READONLY": _NO_ACCESS,
+    "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": _NO_ACCESS,
+    "ENTITY_IS_LOCKED": Refusal(RejectedError, "The record is locked by an approval: finish or recall it."),
+    "STORAGE_LIMIT_EXCEEDED": Refusal(RejectedError, "The org's data storage is full."),
+    300: Refusal(RejectedError, "Several records have this external id: make it unique."),
+    404: Refusal(NotFoundError, "It may have been deleted, or the integration user cannot see it."),
+    410: Refusal(RejectedError, "This API version is retired: choose a later one in the credential."),
+}
+
+DIALECT = Dialect(_spoken, _REFUSALS)

@@ -1,0 +1,66 @@
+"""Query results as plain records: child sub-queries become lists, their further pages followed."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from connectors.errors import TransientError
+from connectors.salesforce.models import Record
+from connectors.wire import Json
+
+Turn: TypeAlias = Callable[[str], Awaitable[Json]]  # reads the page at a nextRecordsUrl
+
+_WORDS = re.compile(r"'(?:\\.|[^'\\])*'|[()]|\w+")
+
+
+def child_relationships(soql: str) -> frozenset[str]:
+    """The names after FROM in the sub-queries of the SELECT list: `(SELECT Id FROM OpportunityLineItems)`.
+
+    Salesforce answers an empty sub-query with null, which without these names looks like any empty field.
+    """
+    depth, after_from, names = 0, False, set[str]()
+    for word in _WORDS.findall(soql):
+        if after_from:
+            names.add(word)
+            after_from = False
+        elif word in "()":
+            depth += 1 if word == "(" else -1
+        elif word.upper() == "FROM":
+            if depth == 0:
+                break
+            after_from = True
+    return frozenset(names)
+
+
+def page_of(body: Json) -> tuple[list[Record], str]:
+    """The records of one answer and where the next page is ("" when this is the last)."""
+    if not isinstance(body, dict) or not isinstance(body.get("records"), list):
+        raise TransientError("Salesforce answered a query without its records.")
+    following = body.get("nextRecordsUrl")
+    if body.get("done") is True or following is None:
+        return body["records"], ""
+    if not isinstance(following, str) or not following.startswith("/services/data/"):
+        raise TransientError("Salesforce leads to a next page that is not its own.")
+    return body["records"], following
+
+
+async def inline(record: Record, children: frozenset[str], turn: Turn) -> Record:
+    """`record` with each child sub-query as a list of records, complete and inlined in turn."""
+    return {name: await _value(name, value, children, turn) for name, value in record.items()}
+
+
+async def _value(name: str, value: Any, children: frozenset[str], turn: Turn) -> Any:
+    if value is None and name in children:
+        return []
+    if not isinstance(value, dict) or name == "attributes":
+        return value
+    if "records" not in value or "done" not in value:
+        return await inline(value, children, turn)  # a parent
+    found: list[Record] = []
+    page: Json = value
+    while True:
+        records, following = page_of(page)
+        found += [await inline(record, children, turn) for record in records]
+        if not following:
+            return found
+        page = await turn(following)
