@@ -51,8 +51,8 @@ def desired(mapping: document.Mapping, source: sources.Source, resolved: Resolve
     """The fields the mapping owns, nested as m3ter has them; None stands for a field to be empty.
 
     Money stays Decimal. Raises MissingMappingError for an absent source, an unknown code, an entity without
-    an id or a required field without a value, and MappingValueError for a value that m3ter would refuse (type,
-    length, limits) or that a transform or an expression cannot change. Each names the record and the field.
+    an id or a required field without a value, and MappingValueError for a value that m3ter would refuse (its
+    type or limits) or that a transform or an expression cannot change. Each names the record and the field.
     """
     _refuse_absent(mapping, source)
     body: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.m3ter import shapes
 from connectors.m3ter.models import EntityKind
-from daemon.to_m3ter.mapping import transforms
+from daemon.to_m3ter.mapping import conversions
 
 # m3ter's documentation, not its schemas: exactly one of each group must be given.
 ONE_OF: dict[str, tuple[tuple[str, str], ...]] = {
@@ -95,7 +95,7 @@ def _map_problems(field: shapes.FieldShape, value: dict[str, Any], target: str) 
         is_number = isinstance(item, (int, Decimal)) and not isinstance(item, bool)
         if item is not None and not isinstance(item, str) and not (is_number and takes_numbers):
             what = "a text or a number" if takes_numbers else "a text"
-            message = f"takes {what}, not {transforms.shown(item)}"
+            message = f"takes {what}, not {conversions.shown(item)}"
             yield Problem(f"{target}.{key}", message, 'Add the transform "string".')
 
 
@@ -105,15 +105,15 @@ def _scalar_problems(field: shapes.FieldShape, value: Any, target: str) -> Itera
             yield from _number_problems(field, value)
         case "boolean":
             if not isinstance(value, bool):
-                yield f"takes true or false, not {transforms.shown(value)}", 'Add the transform "boolean".'
+                yield f"takes true or false, not {conversions.shown(value)}", 'Add the transform "boolean".'
         case "object" | "map":
-            yield f"takes a table, not {transforms.shown(value)}", f"Map its parts, as {target}.NAME."
-        case "date" if not _is_time(transforms.DATE, value):
-            yield f"takes a date, not {transforms.shown(value)}", 'Add the transform "date".'
-        case "date-time" if not _is_time(transforms.DATE_TIME, value):
-            yield f"takes a date-time, not {transforms.shown(value)}", 'Add the transform "start_of_day".'
+            yield f"takes a table, not {conversions.shown(value)}", f"Map its parts, as {target}.NAME."
+        case "date" if not _is_time(conversions.DATE, value):
+            yield f"takes a date, not {conversions.shown(value)}", 'Add the transform "date".'
+        case "date-time" if not _is_time(conversions.DATE_TIME, value):
+            yield f"takes a date-time, not {conversions.shown(value)}", 'Add the transform "start_of_day".'
         case "email" if not (isinstance(value, str) and EMAIL.fullmatch(value)):
-            yield f"takes an e-mail address, not {transforms.shown(value)}", ""
+            yield f"takes an e-mail address, not {conversions.shown(value)}", ""
         case "string":
             yield from _text_problems(field, value, target)
         case _:
@@ -122,7 +122,7 @@ def _scalar_problems(field: shapes.FieldShape, value: Any, target: str) -> Itera
 
 def _number_problems(field: shapes.FieldShape, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-        yield f"takes a number, not {transforms.shown(value)}", 'Add the transform "decimal" or "integer".'
+        yield f"takes a number, not {conversions.shown(value)}", 'Add the transform "decimal" or "integer".'
         return
     if field.type == "integer" and not isinstance(value, int):
         yield f"takes a whole number, not {value}", 'Add the transform "round:0" and then "integer".'
@@ -135,22 +135,22 @@ def _number_problems(field: shapes.FieldShape, value: Any) -> Iterator[tuple[str
 
 def _text_problems(field: shapes.FieldShape, value: Any, target: str) -> Iterator[tuple[str, str]]:
     if not isinstance(value, str):
-        yield f"takes a text, not {transforms.shown(value)}", 'Add the transform "string".'
+        yield f"takes a text, not {conversions.shown(value)}", 'Add the transform "string".'
         return
     if field.max_length is not None and len(value) > field.max_length:
         message = (
-            f"takes at most {field.max_length} characters, and has {len(value)}: {transforms.shown(value)}"
+            f"takes at most {field.max_length} characters, and has {len(value)}: {conversions.shown(value)}"
         )
         yield message, f'Shorten it in Salesforce, or add the transform "truncate:{field.max_length}".'
     if field.min_length is not None and len(value) < field.min_length:
         yield (
-            f"takes at least {field.min_length} characters, and has {len(value)}: {transforms.shown(value)}",
+            f"takes at least {field.min_length} characters, and has {len(value)}: {conversions.shown(value)}",
             "",
         )
     if field.choices and value not in field.choices:
-        yield f"takes one of {', '.join(field.choices)}, not {transforms.shown(value)}", ""
+        yield f"takes one of {', '.join(field.choices)}, not {conversions.shown(value)}", ""
     if target == "code" and not is_code(value):
-        message = f"takes no control characters and no spaces at its ends: {transforms.shown(value)}"
+        message = f"takes no control characters and no spaces at its ends: {conversions.shown(value)}"
         yield message, 'Add the transform "code".'
 
 
@@ -164,7 +164,7 @@ def is_code(text: str) -> bool:
 def _is_time(pattern: re.Pattern[str], value: Any) -> bool:
     if not (isinstance(value, str) and pattern.fullmatch(value)):
         return False
-    return _succeeds(transforms.as_moment, value)
+    return _succeeds(conversions.as_moment, value)
 
 
 def _succeeds(read: Callable[[Any], Any], value: Any) -> bool:

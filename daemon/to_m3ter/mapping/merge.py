@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from daemon.to_m3ter.mapping import transforms
+from daemon.to_m3ter.mapping import conversions
 
 Entity = dict[str, Any]
 UNORDERED = frozenset(
@@ -97,10 +97,10 @@ def _is_same_list(name: str, before: list[Any], after: list[Any]) -> bool:
 
 
 def _is_same_instant(before: str, after: str) -> bool:
-    if not (transforms.DATE_TIME.fullmatch(before) and transforms.DATE_TIME.fullmatch(after)):
+    if not (conversions.DATE_TIME.fullmatch(before) and conversions.DATE_TIME.fullmatch(after)):
         return False
     try:
-        return transforms.as_moment(before) == transforms.as_moment(after)
+        return conversions.as_moment(before) == conversions.as_moment(after)
     except ValueError:
         return False
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.to_m3ter.mapping import errors, sources, transforms, values
+from daemon.to_m3ter.mapping import conversions, errors, sources, transforms, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ def codes(value: values.Value, place: Place) -> list[str]:
     """The codes a look-up asks for: none, one, or (when its expression gives a list) several."""
     found = read(value, place)
     several = found if isinstance(found, list) else [found]
-    return list(dict.fromkeys(transforms.as_text(code) for code in several if not transforms.is_empty(code)))
+    return list(
+        dict.fromkeys(conversions.as_text(code) for code in several if not conversions.is_empty(code))
+    )
 
 
 def items(value: values.Value, source: sources.Source, target: str) -> list[Any]:

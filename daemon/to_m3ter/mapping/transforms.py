@@ -4,12 +4,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
-DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+from daemon.to_m3ter.mapping import conversions
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +84,11 @@ def apply(steps: tuple[Step, ...], value: Any) -> Any:
         changed = [apply(steps, item) for item in value]
         return [item for item in changed if item is not None]
     for step in steps:
-        if is_empty(value):
+        if conversions.is_empty(value):
             value = step.argument if step.transform.name == "default" else None
         elif step.transform.name != "default":
             value = step.transform.change(value, step.argument)
-    return None if is_empty(value) else value
-
-
-def is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return None if conversions.is_empty(value) else value
 
 
 def _register(name: str, change: Callable[[Any, str], Any], kinds: str, purpose: str) -> None:
@@ -104,132 +99,76 @@ def _register(name: str, change: Callable[[Any, str], Any], kinds: str, purpose:
     REGISTRY[name] = Transform(name, change, accepts, given.strip(), argument.strip(), purpose)
 
 
-def shown(value: Any) -> str:
-    """A value as it may appear in a message: quoted, and cut where long."""
-    text = str(value)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
-
-
-def as_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, dict):
-        message = f"a compound value cannot be text: {shown(value)}"
-        raise ValueError(message)
-    return str(value)
-
-
-def as_decimal(value: Any) -> Decimal:
-    if not isinstance(value, bool):
-        try:
-            number = Decimal(value.strip() if isinstance(value, str) else value)
-        except (InvalidOperation, TypeError, ValueError):
-            number = Decimal("NaN")
-        if number.is_finite():
-            return number
-    message = f"{shown(value)} is not a number"
-    raise ValueError(message)
-
-
-def as_integer(value: Any) -> int:
-    number = as_decimal(value)
-    if number != number.to_integral_value():
-        message = f"{shown(value)} is not a whole number"
-        raise ValueError(message)
-    return int(number)
-
-
-def as_boolean(value: Any) -> bool:
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    answer = known.get(as_text(value).strip().lower())
-    if answer is None:
-        message = f"{shown(value)} is neither true nor false"
-        raise ValueError(message)
-    return answer
-
-
-def as_moment(value: Any) -> datetime:
-    """A Salesforce date or date-time, as an instant; a date is its midnight in UTC."""
-    text = as_text(value).strip()
-    try:
-        if DATE.fullmatch(text):
-            return datetime.fromisoformat(text).replace(tzinfo=UTC)
-        if DATE_TIME.fullmatch(text):
-            return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass  # the shape is right but there is no such day or hour: said below, like any other wrong text
-    message = f"{shown(value)} is not a date"
-    raise ValueError(message)
-
-
-def written(moment: datetime) -> str:
-    """A date-time in the form m3ter uses: UTC, milliseconds, Z."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
-
-
 def _date(value: Any, _: str) -> str:
-    return as_moment(value).date().isoformat()
+    return conversions.as_moment(value).date().isoformat()
 
 
 def _start_of_day(value: Any, _: str) -> str:
-    return written(as_moment(value).replace(hour=0, minute=0, second=0, microsecond=0))
+    return conversions.written(
+        conversions.as_moment(value).replace(hour=0, minute=0, second=0, microsecond=0)
+    )
 
 
 def _day_after(value: Any, _: str) -> str:
-    moment = as_moment(value)
+    moment = conversions.as_moment(value)
     if moment.date() == date.max:
-        message = f"{shown(value)} has no day after it"
+        message = f"{conversions.shown(value)} has no day after it"
         raise ValueError(message)
     following = moment + timedelta(days=1)
-    is_plain_date = DATE.fullmatch(as_text(value).strip()) is not None
-    return following.date().isoformat() if is_plain_date else written(following)
+    is_plain_date = conversions.DATE.fullmatch(conversions.as_text(value).strip()) is not None
+    return following.date().isoformat() if is_plain_date else conversions.written(following)
 
 
 def _line(value: Any, number: int) -> str | None:
-    lines = [line.strip() for line in as_text(value).splitlines() if line.strip()]
+    lines = [line.strip() for line in conversions.as_text(value).splitlines() if line.strip()]
     return lines[number] if number < len(lines) else None
 
 
 def _strip_control(value: Any, _: str) -> str:
-    text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in as_text(value))
+    text = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in conversions.as_text(value)
+    )
     return " ".join(text.split())
 
 
 def _slug(value: Any, _: str) -> str:
-    plain = unicodedata.normalize("NFKD", as_text(value)).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", conversions.as_text(value)).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
 def _currency_code(value: Any, _: str) -> str:
-    text = as_text(value).strip().upper()
+    text = conversions.as_text(value).strip().upper()
     if not re.fullmatch(r"[A-Z]{3}", text, re.ASCII):
-        message = f"{shown(value)} is not a currency code of three letters"
+        message = f"{conversions.shown(value)} is not a currency code of three letters"
         raise ValueError(message)
     return text
 
 
 def _replace(value: Any, argument: str) -> str:
     old, _, new = argument.partition("=>")
-    return as_text(value).replace(old, new)
+    return conversions.as_text(value).replace(old, new)
 
 
 def _round(value: Any, places: str) -> Decimal:
     try:
-        return as_decimal(value).quantize(Decimal(1).scaleb(-int(places)), rounding=ROUND_HALF_UP)
+        return conversions.as_decimal(value).quantize(Decimal(1).scaleb(-int(places)), rounding=ROUND_HALF_UP)
     except InvalidOperation:
-        message = f"{shown(value)} cannot be rounded to {places} places"
+        message = f"{conversions.shown(value)} cannot be rounded to {places} places"
         raise ValueError(message) from None
 
 
 _TEXT = "text|number|boolean|date|date-time"
-_register("trim", lambda v, _: as_text(v).strip(), f"{_TEXT} -> text", "Remove white space at both ends.")
-_register("upper", lambda v, _: as_text(v).upper(), f"{_TEXT} -> text", "Make capital letters.")
-_register("lower", lambda v, _: as_text(v).lower(), f"{_TEXT} -> text", "Make small letters.")
+_register(
+    "trim",
+    lambda v, _: conversions.as_text(v).strip(),
+    f"{_TEXT} -> text",
+    "Remove white space at both ends.",
+)
+_register("upper", lambda v, _: conversions.as_text(v).upper(), f"{_TEXT} -> text", "Make capital letters.")
+_register("lower", lambda v, _: conversions.as_text(v).lower(), f"{_TEXT} -> text", "Make small letters.")
 _register(
     "truncate",
-    lambda v, n: as_text(v)[: int(n)].rstrip(),
+    lambda v, n: conversions.as_text(v)[: int(n)].rstrip(),
     f"{_TEXT} -> text : number",
     "Keep at most so many characters.",
 )
@@ -246,7 +185,7 @@ _register("default", lambda v, _: v, "any -> same : text", "Use this text when t
 _register("date", _date, "date|date-time|text -> date", "The day, in UTC, of a date-time.")
 _register(
     "date_time",
-    lambda v, _: written(as_moment(v)),
+    lambda v, _: conversions.written(conversions.as_moment(v)),
     "date|date-time|text -> date-time",
     "A date-time in m3ter's form; a date becomes its midnight in UTC.",
 )
@@ -262,19 +201,34 @@ _register(
     "date|date-time|text -> same",
     "One day later: Salesforce's last day becomes m3ter's exclusive end date.",
 )
-_register("decimal", lambda v, _: as_decimal(v), "text|number -> number", "Read a text as a number.")
 _register(
-    "integer", lambda v, _: as_integer(v), "text|number -> integer", "A whole number; refuses fractions."
+    "decimal", lambda v, _: conversions.as_decimal(v), "text|number -> number", "Read a text as a number."
+)
+_register(
+    "integer",
+    lambda v, _: conversions.as_integer(v),
+    "text|number -> integer",
+    "A whole number; refuses fractions.",
 )
 _register("round", _round, "text|number -> number : number", "Round half up to so many decimal places.")
 _register(
     "percent_to_fraction",
-    lambda v, _: as_decimal(v) / 100,
+    lambda v, _: conversions.as_decimal(v) / 100,
     "text|number -> number",
     "Divide by 100, as 15 (per cent) becomes 0.15.",
 )
-_register("boolean", lambda v, _: as_boolean(v), "text|number|boolean -> boolean", "true/false, yes/no, 1/0.")
-_register("string", lambda v, _: as_text(v), f"{_TEXT} -> text", "Write a number or a truth value as text.")
+_register(
+    "boolean",
+    lambda v, _: conversions.as_boolean(v),
+    "text|number|boolean -> boolean",
+    "true/false, yes/no, 1/0.",
+)
+_register(
+    "string",
+    lambda v, _: conversions.as_text(v),
+    f"{_TEXT} -> text",
+    "Write a number or a truth value as text.",
+)
 _register("currency_code", _currency_code, "text -> text", "Three capital letters, or an error.")
 _register(
     "code",
@@ -283,8 +237,12 @@ _register(
     "A m3ter code: no control characters, no spaces at the ends, single spaces inside.",
 )
 _register("slug", _slug, f"{_TEXT} -> text", "Small letters, digits and hyphens only.")
-_register("prefix", lambda v, a: a + as_text(v), f"{_TEXT} -> text : text", "Put this text in front.")
-_register("suffix", lambda v, a: as_text(v) + a, f"{_TEXT} -> text : text", "Put this text behind.")
+_register(
+    "prefix", lambda v, a: a + conversions.as_text(v), f"{_TEXT} -> text : text", "Put this text in front."
+)
+_register(
+    "suffix", lambda v, a: conversions.as_text(v) + a, f"{_TEXT} -> text : text", "Put this text behind."
+)
 _register(
     "replace", _replace, f"{_TEXT} -> text : text", "Replace OLD by NEW everywhere: `replace:OLD=>NEW`."
 )

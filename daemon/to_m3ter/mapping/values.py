@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import pydantic
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator
 
-from daemon.to_m3ter.mapping import expressions, transforms
+from daemon.to_m3ter.mapping import conversions, expressions, transforms
 
 PATH = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}(\.[A-Za-z][A-Za-z0-9_]{0,79}){0,5}", re.ASCII)
 TARGET = re.compile(r"[a-z][A-Za-z0-9]{0,79}(\.[A-Za-z0-9_$ -]{1,100})?", re.ASCII)
@@ -59,7 +59,7 @@ def _literal(value: object) -> object:
         if value.tzinfo is None:
             message = "a literal date-time needs its zone, as in 2026-01-31T00:00:00Z"
             raise ValueError(message)
-        return transforms.written(transforms.as_moment(value.isoformat()))
+        return conversions.written(conversions.as_moment(value.isoformat()))
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal) and not value.is_finite():
@@ -158,7 +158,7 @@ class Value(Part):
         return (
             f"the {self.object} of this sync"
             if self.object
-            else f"the literal {transforms.shown(self.literal)}"
+            else f"the literal {conversions.shown(self.literal)}"
         )
 
 
