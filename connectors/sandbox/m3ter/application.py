@@ -2,7 +2,19 @@
 
 from aiohttp import web
 
-from connectors.sandbox.m3ter import entities, gate, mappings, oauth
+from connectors.sandbox.m3ter import (
+    balances,
+    bills,
+    enddates,
+    entities,
+    eventlists,
+    gate,
+    lineitems,
+    mappings,
+    oauth,
+    search,
+    singles,
+)
 from connectors.sandbox.m3ter.organization import Organization
 
 # Above the firewall's limit, so that it is the firewall that refuses a body that is too large.
@@ -12,9 +24,18 @@ _LARGEST_READ = 8 * 1024 * 1024
 def application(organization: Organization) -> web.Application:
     """An aiohttp application that serves the organization; it keeps nothing of its own."""
     app = web.Application(middlewares=gate.middlewares(organization), client_max_size=_LARGEST_READ)
-    special = [mappings]
-    for part in special:  # before the general routes: /accounts/search is no account
+    # The general routes come last: /accounts/search is no account.
+    for part in (
+        oauth,
+        search,
+        singles,
+        mappings,
+        eventlists,
+        lineitems,
+        bills,
+        balances,
+        enddates,
+        entities,
+    ):
         app.add_routes(part.routes(organization))
-    app.add_routes(oauth.routes(organization))
-    app.add_routes(entities.routes(organization))
     return app

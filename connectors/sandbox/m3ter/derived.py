@@ -47,8 +47,15 @@ def _commitment(_store: Store, _entity: Entity, old: Entity | None) -> Entity:
     return {"amountSpent": old.get("amountSpent", 0) if old else 0}
 
 
-def _balance(_store: Store, _entity: Entity, old: Entity | None) -> Entity:
-    return {"amount": old.get("amount", 0) if old else 0}
+def _balance(_store: Store, entity: Entity, old: Entity | None) -> Entity:
+    """A balance that rolls over is filtered by the end of its grace period."""
+    ends = entity.get("rolloverEndDate") if "rolloverAmount" in entity else None
+    return {"amount": old.get("amount", 0) if old else 0, "_endDate": ends or entity.get("endDate")}
+
+
+def _bill(_store: Store, entity: Entity, _old: Entity | None) -> Entity:
+    lines = entity.get("lineItems", ())
+    return {"lineItems": [{**line, "id": line.get("id") or str(uuid.uuid4())} for line in lines]}
 
 
 _RULES: dict[str, Rule] = {
@@ -58,4 +65,5 @@ _RULES: dict[str, Rule] = {
     "Pricing": _pricing,
     "Commitment": _commitment,
     "Balance": _balance,
+    "Bill": _bill,
 }

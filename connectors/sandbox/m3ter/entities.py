@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from connectors.sandbox.m3ter import answers, filters, paging
+from connectors.sandbox.m3ter import answers, filters, listing
 from connectors.sandbox.m3ter.kinds import Kind, every_kind
-from connectors.sandbox.m3ter.organization import Organization, shown
+from connectors.sandbox.m3ter.organization import Organization
 
 PREFIX = "/organizations/{org_id}"
 
@@ -19,7 +19,9 @@ def routes(organization: Organization) -> list[web.RouteDef]:
 
 def _of_kind(organization: Organization, kind: Kind) -> list[web.RouteDef]:
     async def listed(request: web.Request) -> web.Response:
-        return list_page(organization, kind, request)
+        table = organization.store.tables[kind.name]
+        selection = filters.select(table, request.query, organization.now())
+        return listing.of_table(organization, request, listing.Listing(table, selection))
 
     async def create(request: web.Request) -> web.Response:
         return answers.reply(organization.create(kind.name, await answers.body_of(request)))
@@ -43,20 +45,3 @@ def _of_kind(organization: Organization, kind: Kind) -> list[web.RouteDef]:
         "delete": web.delete(one, delete),
     }
     return [every[operation] for operation in kind.operations]
-
-
-def list_page(organization: Organization, kind: Kind, request: web.Request) -> web.Response:
-    """One page of a kind, filtered as the query asks."""
-    table = organization.store.tables[kind.name]
-    size = paging.page_size(request.query, organization.behaviour.default_page_size, kind.page_size)
-    scope = paging.scope_of(request.path, request.query)
-    position = paging.unseal(request.query.get("nextToken"), scope)
-    organization.lists_served += 1
-    every = organization.behaviour.empty_page_every
-    if every and organization.lists_served % every == 0:
-        return answers.reply(paging.answer([], table.end if position is None else position, scope))
-    selection = filters.select(table, request.query, organization.now())
-    page = table.page(size, position, selection.picked, selection.fits)
-    return answers.reply(
-        paging.answer([shown(entity) for entity in page.entities], page.next_position, scope)
-    )

@@ -23,6 +23,7 @@ _OTHER_TYPES = (
         for cause in ("authentication", "disabled", "missingaccountmapping", "perform", "validation")
     ),
 )
+_TYPES = {"number": "double", "integer": "long", "boolean": "boolean", "list": "array", "object": "object"}
 
 
 def event_types() -> list[str]:
@@ -31,6 +32,22 @@ def event_types() -> list[str]:
     return [f"{name}.{done}" for name in named for done in ("created", "updated", "deleted")] + list(
         _OTHER_TYPES
     )
+
+
+def fields_of(names: list[str]) -> dict[str, dict[str, str]]:
+    """The fields that a calculation may use, by event name: new.x after the write, old.x before it."""
+    kinds = {kind.event: kind for kind in every_kind().values() if kind.event}
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        kind = kinds.get(name.rpartition(".")[0])
+        sides = {"created": ("new",), "updated": ("new", "old"), "deleted": ("old",)}.get(
+            name.rpartition(".")[2], ()
+        )
+        types = {key: _TYPES.get(field.type, "string") for key, field in kind.fields.items()} if kind else {}
+        found[name] = {
+            f"{side}.{key}": value for side in sides for key, value in {"id": "string", **types}.items()
+        }
+    return found
 
 
 class EventLog:
@@ -57,6 +74,10 @@ class EventLog:
         }
         self._kept.append((self._next, moment, event))
         self._next += 1
+
+    def take_back(self) -> None:
+        """Forget the newest event: the write that it told of was undone before anyone could see it."""
+        self._kept.pop()
 
     def newest_first(self, below: int | None = None) -> Iterator[tuple[int, Entity]]:
         """Events not yet deleted for their age, with their sequence numbers, those under `below` only."""

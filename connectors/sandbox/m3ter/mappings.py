@@ -4,10 +4,10 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.sandbox.m3ter import answers, paging
+from connectors.sandbox.m3ter import answers, listing
 from connectors.sandbox.m3ter.entities import PREFIX
-from connectors.sandbox.m3ter.kinds import every_kind
-from connectors.sandbox.m3ter.organization import Organization, shown
+from connectors.sandbox.m3ter.filters import Selection
+from connectors.sandbox.m3ter.organization import Organization
 
 Entity = dict[str, Any]
 
@@ -42,14 +42,10 @@ def routes(organization: Organization) -> list[web.RouteDef]:
 def _looked_up(
     organization: Organization, request: web.Request, indexed: str, wanted: dict[str, str]
 ) -> web.Response:
-    kind = every_kind()["ExternalMapping"]
-    table = organization.store.tables[kind.name]
-    size = paging.page_size(request.query, organization.behaviour.default_page_size, kind.page_size)
-    scope = paging.scope_of(request.path, request.query)
-    position = paging.unseal(request.query.get("nextToken"), scope)
+    table = organization.store.tables["ExternalMapping"]
     picked = table.candidates(indexed, [request.match_info["id"]])
-    page = table.page(size, position, picked, lambda one: all(one[name] == wanted[name] for name in wanted))
-    return answers.reply(paging.answer([shown(one) for one in page.entities], page.next_position, scope))
+    selection = Selection(picked, lambda one: all(one[name] == wanted[name] for name in wanted))
+    return listing.of_table(organization, request, listing.Listing(table, selection))
 
 
 def _options(organization: Organization, entity_type: str) -> list[Entity]:

@@ -49,6 +49,7 @@ class Organization:
         self.events = EventLog(now)
         self.store = Store()
         self.lists_served = 0
+        self._born = times.now_text(now())
         self.store.documents["ExternalMappingConfiguration"] = settings.external_mapping_configuration()
         self.store.documents["OrganizationConfig"] = self._stamped(settings.organization_config(), None)
         self.store.documents["CustomField"] = self._stamped({}, None)
@@ -72,8 +73,11 @@ class Organization:
         self.tokens.expire()
 
     def load(self, kind: str, rows: Iterable[Entity]) -> list[Entity]:
-        """Keep rows as they are, oldest first: unchecked, no events, ids and audit fields filled in."""
-        return [self._keep(kind, self._stamped(row, None) | row, None) for row in rows]
+        """Keep rows as they are, oldest first: unchecked, no events, ids and audit fields filled in.
+
+        A BalanceTransaction's row names its balance as `_balanceId`.
+        """
+        return [shown(self._keep(kind, self._stamps(None) | row)) for row in rows]
 
     # What the API does.
 
@@ -95,23 +99,23 @@ class Organization:
         self.check_version(name, body, old)
         new = self._stamped(self._read(name, body), old)
         self.store.documents[name] = new
-        self._tell(name, "updated", new, old)
+        self._tell(every_kind()[name].event, "updated", new, old)
         return new
 
-    def change(self, kind: str, old: Entity, changes: Entity) -> Entity:
+    def change(self, kind: str, old: Entity, changes: Entity, event: str = "") -> Entity:
         """A change that m3ter itself makes to an entity: next version, checked, told as an event."""
-        return self._write(kind, old | changes | self._stamps(old), old)
+        new = old | changes | self._stamps(old)
+        rules.check(self.store, kind, new)
+        self.store.tables[kind].put(new)
+        self._tell(event or every_kind()[kind].event, "updated", new, old)
+        return shown(new)
 
     def delete(self, kind: str, entity_id: str) -> Entity:
         """DELETE: answers the entity as it was; raises RefusedError when another entity refers to it."""
         old = self.store.get(kind, entity_id)
-        user = self.store.using(kind, entity_id)
-        if user is not None:
-            raise bad_request(
-                f"{kind} {entity_id} is in use by {user['kind']} {user['id']} and cannot be deleted"
-            )
-        self.store.tables[kind].remove(entity_id)
-        self._tell(kind, "deleted", None, old)
+        rules.check_delete(self.store, kind, old)
+        self.store.remove(kind, entity_id)
+        self._tell(every_kind()[kind].event, "deleted", None, old)
         return shown(old)
 
     def check_version(self, kind: str, body: Any, old: Entity) -> None:
@@ -123,6 +127,36 @@ class Organization:
             message = f"{kind} {old['id']} has version {old['version']}, not {version}"
             raise RefusedError(self.behaviour.stale_version_status, message)
 
+    def me(self) -> Entity:
+        """Who the access key belongs to."""
+        identity, born = self.identity, self._born
+        audit = {"version": 1, "dtCreated": born, "dtLastModified": born}
+        service_user = {"id": identity.service_user_id, "name": "m3sync", **audit}
+        organization = {
+            "id": identity.org_id,
+            "orgId": identity.org_id,
+            "organizationName": identity.name,
+            **audit,
+        }
+        return {"serviceUser": service_user, "organization": organization}
+
+    def users(self) -> list[Entity]:
+        """The people of the organization, newest first."""
+        audit = {"version": 1, "dtCreated": self._born, "dtLastModified": self._born}
+        return [
+            {
+                "id": str(uuid.uuid5(uuid.UUID(self.identity.org_id), email)),
+                "firstName": first_name,
+                "lastName": last_name,
+                "email": email,
+                "organizations": [self.identity.org_id],
+                "supportUser": False,
+                "permissionPolicy": [],
+                **audit,
+            }
+            for first_name, last_name, email in settings.PEOPLE
+        ]
+
     def _read(self, kind: str, body: Any) -> Entity:
         fields = {"version": Field(type="integer"), **every_kind()[kind].fields}
         return shapes.checked(fields, body, refuse_unknown=self.behaviour.refuses_unknown_fields)
@@ -131,11 +165,15 @@ class Organization:
         complete = entity | derived.of(self.store, kind, entity, old)
         rules.check(self.store, kind, complete)
         self.store.tables[kind].put(complete)
-        self._tell(kind, "updated" if old else "created", complete, old)
+        self._tell(every_kind()[kind].event, "updated" if old else "created", complete, old)
         return shown(complete)
 
-    def _keep(self, kind: str, entity: Entity, old: Entity | None) -> Entity:
-        complete = derived.of(self.store, kind, entity, old) | entity
+    def _keep(self, kind: str, entity: Entity) -> Entity:
+        added = derived.of(self.store, kind, entity, None)
+        as_loaded = {
+            name: entity[name] for name in added if name in entity and not isinstance(entity[name], list)
+        }
+        complete = entity | added | as_loaded
         self.store.tables[kind].put(complete)
         return complete
 
@@ -154,8 +192,7 @@ class Organization:
             "lastModifiedBy": user,
         }
 
-    def _tell(self, kind: str, done: str, new: Entity | None, old: Entity | None) -> None:
-        name = every_kind()[kind].event
+    def _tell(self, name: str, done: str, new: Entity | None, old: Entity | None) -> None:
         if name:
             self.events.append(f"{name}.{done}", self._dto(new), self._dto(old))
 

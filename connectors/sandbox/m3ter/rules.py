@@ -23,6 +23,17 @@ def check(store: Store, kind: str, entity: Entity) -> None:
         rule(store, entity)
 
 
+def check_delete(store: Store, kind: str, entity: Entity) -> None:
+    """Raise RefusedError when something refers to the entity, or when it is a locked bill, which never changes."""
+    user = store.using(kind, entity["id"])
+    if user is not None:
+        raise bad_request(
+            f"{kind} {entity['id']} is in use by {user['kind']} {user['id']} and cannot be deleted"
+        )
+    if kind == "Bill" and entity.get("locked"):
+        raise bad_request(f"Bill {entity['id']} is locked")
+
+
 def _references(store: Store, kind: str, entity: Entity) -> None:
     for name, referred in store.tables[kind].kind.references.items():
         value = entity.get(name)

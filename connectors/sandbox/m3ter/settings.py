@@ -20,6 +20,10 @@ class Behaviour:
     empty_page_every: int = 0  # every nth list page is empty and goes on; 0: only where a filter empties one
 
 
+PEOPLE = (
+    ("Robin", "Okafor", "robin.okafor@sandbox.example"),
+    ("Ines", "Carvalho", "ines.carvalho@sandbox.example"),
+)
 _MAPPED_ENTITIES = [
     "Account",
     "AccountPlan",

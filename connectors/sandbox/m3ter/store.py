@@ -28,6 +28,13 @@ class Store:
             raise not_found(kind, entity_id)
         return entity
 
+    def remove(self, kind: str, entity_id: str) -> None:
+        """Take an entity out, and what exists only as a part of it."""
+        self.tables[kind].remove(entity_id)
+        if kind == "Balance":
+            for transaction in self.tables["BalanceTransaction"].having("_balanceId", entity_id):
+                self.tables["BalanceTransaction"].remove(transaction["id"])
+
     def using(self, kind: str, entity_id: str) -> Entity | None:
         """What would be left pointing at nothing if this entity were deleted, with its kind under `kind`."""
         for table in self.tables.values():
