@@ -123,9 +123,13 @@ def _printable(_logger: Any, _name: str, event: EventDict) -> EventDict:
     """Text from outside must not move the cursor or forge a line of a terminal."""
     for key, value in event.items():
         if isinstance(value, str):
-            text = value if key == "exception" else value.replace("\n", "\\n")
-            event[key] = _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+            event[key] = printable(value if key == "exception" else value.replace("\n", "\\n"))
     return event
+
+
+def printable(text: str) -> str:
+    """The text with its control characters spelt out, but for line ends and tabs."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
 
 
 def redact(_logger: Any, _name: str, event: EventDict) -> EventDict:

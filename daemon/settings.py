@@ -128,11 +128,6 @@ class Settings(BaseSettings):
     def vault_key_path(self) -> Path:
         return self.vault_key_file or self.state_directory / "vault.key"
 
-    @property
-    def embedded_directory(self) -> Path:
-        """Where the embedded PostgreSQL keeps its data when no `database.url` is set."""
-        return self.state_directory / "postgresql"
-
     @classmethod
     def settings_customise_sources(
         cls,
