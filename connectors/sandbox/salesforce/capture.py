@@ -1,0 +1,146 @@
+"""Change Data Capture: from the changes of one committed transaction to change events on the bus."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from connectors import wire
+from connectors.sandbox.salesforce import change_bodies
+from connectors.sandbox.salesforce.changes import RecordChange
+from connectors.sandbox.salesforce.channels import Channels
+from connectors.sandbox.salesforce.events import EventBus
+
+NO_RECORD = "000000000000000AAA"
+LARGEST_EVENT = 1024 * 1024
+OVERFLOW_AFTER = 100_000
+
+
+@dataclass(slots=True)
+class _Captured:
+    """One event to be: `record_ids` grows as equal changes of other records are merged into it."""
+
+    object_name: str
+    change_type: str
+    record_ids: list[str]
+    body: dict[str, Any]
+    changed_fields: list[str]
+    operations: int = 1
+
+
+class ChangeDataCapture:
+    """Publishes what the org commits; `captured` is the listener to give to the org."""
+
+    def __init__(self, bus: EventBus, channels: Channels) -> None:
+        self.bus = bus
+        self.channels = channels
+        self.overflow_after = OVERFLOW_AFTER
+        self._commit_numbers = itertools.count(int(bus.clock.now().timestamp()) * 1_000, 7)
+
+    def captured(self, changes: Sequence[RecordChange]) -> None:
+        """One committed transaction."""
+        if not changes:
+            return
+        commit_number = next(self._commit_numbers)
+        events = _merge(self._bodies(changes))
+        operations = 0
+        overflowed: set[str] = set()
+        for sequence_number, event in enumerate(events, start=1):
+            operations += event.operations
+            header = _header(changes[0], event, sequence_number, commit_number)
+            if operations <= self.overflow_after:
+                self._publish(event, header)
+            elif event.object_name not in overflowed:
+                overflowed.add(event.object_name)
+                event.body, event.record_ids = {}, [NO_RECORD]
+                self._publish(
+                    event,
+                    {**header, "changeType": "GAP_OVERFLOW", "recordIds": [NO_RECORD], "changedFields": []},
+                )
+
+    def gap(self, object_name: str, change_type: str, record_ids: Sequence[str]) -> int:
+        """Publish an event without data (GAP_CREATE ... GAP_OVERFLOW); returns its replay id.
+
+        Raises LookupError for an unknown object, ValueError for an unknown change type.
+        """
+        if self.channels.schema.find(object_name) is None:
+            raise LookupError(f"There is no object {object_name}.")
+        if change_type not in {"GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW"}:
+            raise ValueError(f"{change_type} is no gap event.")
+        now = self.bus.clock.now()
+        header = {
+            "entityName": object_name,
+            "recordIds": list(record_ids) or [NO_RECORD],
+            "changeType": change_type,
+            "changeOrigin": "",
+            "transactionKey": f"0Mc{next(self._commit_numbers):012d}",
+            "sequenceNumber": 1,
+            "commitTimestamp": int(now.timestamp() * 1000),
+            "commitUser": "005000000000000AAA",
+            "commitNumber": next(self._commit_numbers),
+            "changedFields": [],
+        }
+        payload = {"ChangeEventHeader": header}
+        return self.bus.publish(object_name, self.channels.of(object_name), payload).replay_id
+
+    def _publish(self, event: _Captured, header: dict[str, Any]) -> None:
+        channels = self.channels.of(event.object_name)
+        if not channels:
+            return  # not selected: its sequence number stays a hole
+        payload = {"ChangeEventHeader": header, **event.body}
+        if len(wire.dumps(payload)) > LARGEST_EVENT:
+            payload = {
+                "ChangeEventHeader": {**header, "changeType": f"GAP_{event.change_type}", "changedFields": []}
+            }
+        self.bus.publish(event.object_name, channels, payload)
+
+    def _bodies(self, changes: Sequence[RecordChange]) -> list[_Captured]:
+        events = []
+        for change in changes:
+            owner = self.channels.schema.find(change.object_name)
+            if owner is None:
+                continue
+            body: dict[str, Any] = {}
+            names: list[str] = []
+            if change.change_type == "UPDATE":
+                body, names = change_bodies.changed(owner, change.before or {}, change.after or {})
+                if not names:
+                    continue
+            elif change.change_type in {"CREATE", "UNDELETE"}:
+                body = change_bodies.whole(owner, change.after or {})
+            operations = max(1, len(names) - 1)
+            events.append(
+                _Captured(change.object_name, change.change_type, [change.record_id], body, names, operations)
+            )
+        return events
+
+
+def _merge(events: list[_Captured]) -> list[_Captured]:
+    """Equal changes of several records of one object become one event with all their ids."""
+    merged: dict[tuple[str, str, bytes], _Captured] = {}
+    for event in events:
+        key = (event.object_name, event.change_type, wire.dumps(event.body))
+        known = merged.get(key)
+        if known is None:
+            merged[key] = event
+        else:
+            known.record_ids += event.record_ids
+            known.operations += event.operations
+    return list(merged.values())
+
+
+def _header(
+    first: RecordChange, event: _Captured, sequence_number: int, commit_number: int
+) -> dict[str, Any]:
+    return {
+        "entityName": event.object_name,
+        "recordIds": event.record_ids,
+        "changeType": str(event.change_type),
+        "changeOrigin": first.origin,
+        "transactionKey": first.transaction_key,
+        "sequenceNumber": sequence_number,
+        "commitTimestamp": int(first.committed_at.timestamp() * 1000),
+        "commitUser": first.user_id,
+        "commitNumber": commit_number,
+        "changedFields": event.changed_fields,
+    }

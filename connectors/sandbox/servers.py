@@ -1,0 +1,52 @@
+"""One HTTP server of the sandbox: an emulated system behind its journal, its faults and its control API."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from connectors.sandbox.clock import Clock
+from connectors.sandbox.control import Act, Control
+from connectors.sandbox.misbehaviour import Manners, Misbehaviour
+
+LARGEST_BODY = 64 * 1024 * 1024
+STOP_GRACE_SECONDS = 1.0
+
+
+def _nothing() -> None:
+    """What a system does that has nothing of its own to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An emulated system: its application, its manners, and what only it can be told to do."""
+
+    name: str
+    app: web.Application
+    manners: Manners
+    own_kinds: Mapping[str, Act] = field(default_factory=dict)
+    own_actions: Mapping[str, Act] = field(default_factory=dict)
+    clear_own: Callable[[], None] = _nothing
+    stop: Callable[[], None] = _nothing
+
+
+@asynccontextmanager
+async def listening(system: System, clock: Clock, host: str, port: int) -> AsyncIterator[int]:
+    """Serve a system and give the port (0 asks for a free one); raises OSError when the port is taken."""
+    misbehaviour = Misbehaviour(clock, system.manners)
+    system.app.middlewares.insert(0, misbehaviour.middleware())
+    control = Control(
+        system.name, clock, misbehaviour, system.own_kinds, system.own_actions, clear_own=system.clear_own
+    )
+    control.add_routes(system.app)
+    runner = web.AppRunner(system.app, access_log=None, shutdown_timeout=STOP_GRACE_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        misbehaviour.stop()
+        system.stop()
+        await runner.cleanup()
