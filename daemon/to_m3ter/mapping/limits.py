@@ -39,6 +39,16 @@ def fit(kind: str, body: dict[str, Any]) -> tuple[dict[str, Any], list[Problem]]
     return fitted, problems
 
 
+def problems_of(field: shapes.FieldShape, value: Any, target: str) -> list[Problem]:
+    """What m3ter would refuse in one value."""
+    problems: list[Problem] = []
+    if value is not None:
+        _fit(field, value, target, problems)
+    elif field.required:
+        problems.append(Problem(target, "is required", is_missing=True))
+    return problems
+
+
 def _one_of(group: tuple[str, str], body: dict[str, Any]) -> Iterator[Problem]:
     given = [name for name in group if body.get(name) is not None]
     if not given:
