@@ -24,7 +24,7 @@ def check(store: Store, kind: str, entity: Entity) -> None:
 
 
 def check_delete(store: Store, kind: str, entity: Entity) -> None:
-    """Raise RefusedError when something refers to the entity, or when it is a locked bill, which never changes."""
+    """Raise RefusedError when something refers to the entity, or when it is a bill that is locked."""
     user = store.using(kind, entity["id"])
     if user is not None:
         raise bad_request(
