@@ -58,6 +58,7 @@ CREATE TABLE change_events (                       -- what was heard, for explai
     transaction_key text NOT NULL DEFAULT '',
     committed_at timestamptz,
     received_at timestamptz NOT NULL DEFAULT now(),
+    heard_for uuid[] NOT NULL DEFAULT '{}',        -- integrations whose inbox was told of it
     -- a replay id may be given out again after an org was moved or refreshed; its transaction key differs then
     UNIQUE (org_id, channel, replay_id, record_id, transaction_key)
 );
@@ -77,6 +78,7 @@ CREATE TABLE inbox (
     changed_at timestamptz NOT NULL DEFAULT now(),
     rechanged_at timestamptz,                      -- oldest change heard while claimed, first of the next sync
     due_at timestamptz NOT NULL DEFAULT now(),
+    settled_at timestamptz,                        -- not tried again before: an unanswered call may take effect
     attempts integer NOT NULL DEFAULT 0,
     lease_token uuid,                              -- the fence: only its holder may write or complete
     lease_until timestamptz,

@@ -1,0 +1,88 @@
+"""Credentials of both systems: the summary to show, the secret sealed by the vault."""
+
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import simplejson
+
+from state import database, sql
+from state.database import Db, Row
+from state.errors import Conflict, NotFound
+from state.models import Credential, NewCredential
+from state.vault import Vault
+
+_SQL = sql.load("credentials")
+
+
+async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False) -> Credential:
+    """Keep a credential; raises Conflict when the name is taken, unless it is to be replaced."""
+    plaintext = simplejson.dumps(dict(new.secret), use_decimal=True).encode()
+    sealed = vault.seal(plaintext, context=_context(new.system, new.name))
+    values = (new.name, new.system, dict(new.summary), sealed)
+    async with database.transaction(db) as tx:
+        row = await database.fetch_one(tx, _SQL["add"], *values)
+        if row is None and replace:
+            row = await database.fetch_one(tx, _SQL["replace"], *values)
+        if row is None:
+            raise Conflict(
+                f"There is a credential called {new.name} already.", "Choose another name or remove it first."
+            )
+        await database.execute(tx, _SQL["announce"])
+    return Credential(**row)
+
+
+async def get(db: Db, vault: Vault, name_or_id: str | UUID) -> tuple[Credential, dict[str, Any]]:
+    """The credential and its secret; raises NotFound, VaultError."""
+    row = await _row(db, name_or_id)
+    plaintext = vault.open(row["sealed"], context=_context(row["system"], row["name"]))
+    return _credential(row), simplejson.loads(plaintext, use_decimal=True)
+
+
+async def show(db: Db, name_or_id: str | UUID) -> Credential:
+    """The credential without its secret; raises NotFound."""
+    return _credential(await _row(db, name_or_id))
+
+
+async def list_all(db: Db) -> list[Credential]:
+    """All credentials by name, without their secrets."""
+    return [Credential(**row) for row in await database.fetch(db, _SQL["list_all"])]
+
+
+async def mark_authorized(db: Db, credential_id: UUID) -> None:
+    """The system accepted it just now."""
+    await database.execute(db, _SQL["mark_authorized"], credential_id)
+
+
+async def mark_refused(db: Db, credential_id: UUID, error: str) -> None:
+    """The system refused it; `error` is the system's own message."""
+    await database.execute(db, _SQL["mark_refused"], credential_id, error)
+
+
+async def remove(db: Db, name_or_id: str | UUID) -> None:
+    """Forget it; raises NotFound, and Conflict while an integration uses it."""
+    row = await _row(db, name_or_id)
+    try:
+        await database.execute(db, _SQL["remove"], row["credential_id"])
+    except asyncpg.ForeignKeyViolationError as error:
+        raise Conflict(
+            f"An integration uses the credential {row['name']}.",
+            "Disconnect the integration or connect it with another credential first.",
+        ) from error
+
+
+async def _row(db: Db, name_or_id: str | UUID) -> Row:
+    row = await database.fetch_one(db, _SQL["get"], str(name_or_id))
+    if row is None:
+        raise NotFound(
+            f"There is no credential {name_or_id}.", "See the list of credentials for their names."
+        )
+    return row
+
+
+def _credential(row: Row) -> Credential:
+    return Credential(**{key: value for key, value in row.items() if key != "sealed"})
+
+
+def _context(system: str, name: str) -> str:
+    return f"{system} credential {name}"

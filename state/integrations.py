@@ -1,0 +1,127 @@
+"""Integrations: made, connected, switched on and off; every change wakes whoever runs them."""
+
+from uuid import UUID
+
+import asyncpg
+
+from state import database, sql
+from state.database import Connection, Db
+from state.errors import Conflict, NotFound
+from state.models import Integration, NewIntegration
+
+_SQL = sql.load("integrations")
+
+
+async def add(db: Db, new: NewIntegration) -> Integration:
+    """Make an integration.
+
+    Raises Conflict when the name is taken or a credential is for the other system, NotFound when the field
+    mapping or a credential does not exist.
+    """
+    async with database.transaction(db) as tx:
+        await _check_systems(tx, new.salesforce_credential_id, new.m3ter_credential_id)
+        try:
+            integration_id = await database.fetch_value(
+                *(tx, _SQL["add"], new.name, new.flow, new.field_mapping_id),
+                *(new.salesforce_credential_id, new.m3ter_credential_id, new.enabled),
+            )
+        except asyncpg.ForeignKeyViolationError as error:
+            raise NotFound(f"There is no field mapping {new.field_mapping_id}.") from error
+        except asyncpg.CheckViolationError as error:
+            raise Conflict(
+                f"An integration cannot be named {new.name!r} with the flow {new.flow!r}.",
+                "The flow is Account Sync or Sales Agreement Sync; the name is not empty.",
+            ) from error
+        if integration_id is None:
+            raise Conflict(f"There is an integration called {new.name} already.", "Choose another name.")
+        await database.execute(tx, _SQL["announce"])
+        return await get(tx, integration_id)
+
+
+async def get(db: Db, name_or_id: str | UUID) -> Integration:
+    """Raises NotFound."""
+    row = await database.fetch_one(db, _SQL["find"], str(name_or_id), False)
+    if row is None:
+        raise NotFound(
+            f"There is no integration {name_or_id}.", "See the list of integrations for their names."
+        )
+    return Integration(**row)
+
+
+async def list_all(db: Db) -> list[Integration]:
+    """All integrations by name."""
+    return [Integration(**row) for row in await database.fetch(db, _SQL["find"], None, False)]
+
+
+async def enabled(db: Db) -> list[Integration]:
+    """Those switched on, by name."""
+    return [Integration(**row) for row in await database.fetch(db, _SQL["find"], None, True)]
+
+
+async def enable(db: Db, name_or_id: str | UUID) -> Integration:
+    """Switch on; raises NotFound, and Conflict while a credential is missing."""
+    found = await get(db, name_or_id)
+    if found.salesforce_credential_id is None or found.m3ter_credential_id is None:
+        missing = "m3ter" if found.salesforce_credential_id else "Salesforce"
+        raise Conflict(
+            f"The integration {found.name} has no {missing} credential.",
+            "Connect it with a credential of each system first.",
+        )
+    return await _change(db, found, "set_enabled", True)
+
+
+async def disable(db: Db, name_or_id: str | UUID) -> Integration:
+    """Switch off; what waits in the inbox stays."""
+    return await _change(db, await get(db, name_or_id), "set_enabled", False)
+
+
+async def connect(
+    db: Db,
+    name_or_id: str | UUID,
+    *,
+    salesforce_credential_id: UUID | None = None,
+    m3ter_credential_id: UUID | None = None,
+) -> Integration:
+    """Give it credentials (None keeps the present one); raises NotFound, Conflict for the wrong system."""
+    await _check_systems(db, salesforce_credential_id, m3ter_credential_id)
+    found = await get(db, name_or_id)
+    return await _change(db, found, "connect", salesforce_credential_id, m3ter_credential_id)
+
+
+async def disconnect(db: Db, name_or_id: str | UUID) -> Integration:
+    """Take its credentials away; it is switched off."""
+    return await _change(db, await get(db, name_or_id), "disconnect")
+
+
+async def remove(db: Db, name_or_id: str | UUID) -> None:
+    """Forget it with its inbox and its runs; raises NotFound."""
+    found = await get(db, name_or_id)
+    async with database.transaction(db) as tx:
+        await database.execute(tx, _SQL["remove"], found.integration_id)
+        await database.execute(tx, _SQL["announce"])
+
+
+async def _change(db: Db, found: Integration, statement: str, *values: object) -> Integration:
+    async with database.transaction(db) as tx:
+        await database.execute(tx, _SQL[statement], found.integration_id, *values)
+        await database.execute(tx, _SQL["announce"])
+        return await get(tx, found.integration_id)
+
+
+async def _check_systems(
+    db: Db | Connection, salesforce_credential_id: UUID | None, m3ter_credential_id: UUID | None
+) -> None:
+    wanted = {"salesforce": salesforce_credential_id, "m3ter": m3ter_credential_id}
+    ids = [each for each in wanted.values() if each is not None]
+    rows = {row["credential_id"]: row for row in await database.fetch(db, _SQL["systems_of"], ids)}
+    for system, credential_id in wanted.items():
+        if credential_id is None:
+            continue
+        row = rows.get(credential_id)
+        if row is None:
+            raise NotFound(f"There is no credential {credential_id}.")
+        if row["system"] != system:
+            raise Conflict(
+                f"The credential {row['name']} is for {row['system']}, not for {system}.",
+                f"Choose a credential for {system}.",
+            )
