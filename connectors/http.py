@@ -107,7 +107,7 @@ class Http:
         with transport.observed(line, request, base_url) as observation:
             response = await transport.exchange(line, request, base_url, headers)
             observation.status = response.status
-            if not 200 <= response.status < 300:
+            if not dialect.accepts(response):
                 raise self._refusal(request, response, dialect)
             transport.check_is_json(line, request, response)
         return response

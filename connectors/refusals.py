@@ -47,12 +47,20 @@ class Complaint:
     cause: str = ""
 
 
+def _is_success(response: Response) -> bool:
+    return 200 <= response.status < 300
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one system says no: the reader of its error bodies, and its rows of the table by code or status."""
+    """How one system says no: the reader of its error bodies, and its rows of the table by code or status.
+
+    `accepts` tells which answers speak for themselves whatever their status.
+    """
 
     read: Callable[[Response], Complaint | None]
     refusals: Mapping[str | int, Refusal]
+    accepts: Callable[[Response], bool] = _is_success
 
 
 STATUSES: Mapping[int, Refusal] = {

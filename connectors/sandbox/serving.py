@@ -136,6 +136,7 @@ def _salesforce_login(org: Org) -> dict[str, Any]:
         "private_key": private_key,
         "audience": JWT_AUDIENCE,
         "refresh_token": org.sessions.grant(app, run_as),
+        "flow": "client_credentials",  # of the three that these values serve, the one that spends nothing
         "org_id": org.org_id,
         "api_version": API_VERSION,
     }

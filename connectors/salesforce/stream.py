@@ -1,0 +1,140 @@
+"""Change events of any number of channels as a stream of batches, over CometD, until it is stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from connectors.errors import AuthenticationError, SyncError
+from connectors.salesforce import outages, stream_refusing
+from connectors.salesforce.models import Batch
+from connectors.salesforce.outages import Outages, Pace
+from connectors.salesforce.places import Places
+from connectors.salesforce.rest import Salesforce
+from connectors.salesforce.session import Event, Session
+from connectors.salesforce.stream_refusing import TokenRefused
+
+ReplayRejected = stream_refusing.ReplayRejected
+ChannelRefused = stream_refusing.ChannelRefused
+
+_T = TypeVar("_T")
+
+
+class _Stopped(Exception):  # noqa: N818  # an interruption, not an error
+    """The stop event was set."""
+
+
+class ChangeStream:
+    """The change events of one org.
+
+    Asking for the next batch says that the one before is durable: only then the positions move, and only then
+    the next long poll is sent. A consumer that takes more than 40 seconds over a batch loses the session;
+    that costs a handshake and a replay from the last durable position, and no event.
+
+    `on_outage(error)` and `on_recovery()` are called once each per outage and may be coroutines.
+    """
+
+    def __init__(
+        self,
+        salesforce: Salesforce,
+        stop: asyncio.Event | None = None,
+        *,
+        on_outage: outages.OnOutage | None = None,
+        on_recovery: outages.OnRecovery | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._salesforce = salesforce
+        self._stop = stop or asyncio.Event()
+        self._outages = Outages(pace or Pace(), on_outage, on_recovery)
+        self._session: Session | None = None
+        self._is_token_suspect = False
+
+    async def batches(self, positions: Mapping[str, str | None]) -> AsyncIterator[Batch]:
+        """Batches of the channels in `positions`, each after its replay id, until the stop event.
+
+        None for a replay id: new events only; "-2": all that is retained. The first batch is empty: all
+        channels are subscribed.
+
+        Raises ReplayRejected, ChannelRefused, and AuthenticationError when even a fresh token is refused. All
+        other trouble is waited out. Cancelling a wait for the next batch ends the stream.
+        """
+        if not positions:
+            raise ValueError("no channel to listen to")
+        places, is_cancelled = Places(positions), False
+        try:
+            await self._unless_stopped(self._opened(places))
+            yield Batch()
+            while True:
+                events = await self._unless_stopped(self._events(places))
+                wanted = places.wanted(events)
+                if wanted:
+                    yield Batch(wanted)
+                places.advance(events)
+        except _Stopped:
+            return
+        except asyncio.CancelledError:
+            is_cancelled = True
+            raise
+        finally:
+            await self._drop(politely=not is_cancelled)
+
+    async def _opened(self, places: Places) -> Session:
+        """The session, a new one if there is none, however long that takes."""
+        while self._session is None:
+            session = self._session = await Session(self._salesforce).__aenter__()
+            try:
+                await session.open(places.to_subscribe())
+                places.subscribed()
+            except SyncError as error:
+                await self._drop(politely=False)
+                await self._endure(error, session)
+        return self._session
+
+    async def _events(self, places: Places) -> list[Event]:
+        """The next events. A failed poll may have lost some: the next session replays them."""
+        while True:
+            session = await self._opened(places)
+            await asyncio.sleep(session.advice.interval.total_seconds())
+            try:
+                events = await session.poll()
+            except SyncError as error:
+                await self._drop(politely=False)
+                await self._endure(error, session)
+                continue
+            if session.advice.reconnect == "retry":
+                self._is_token_suspect = False
+                await self._outages.ended()
+            if events:
+                return events
+
+    async def _endure(self, error: SyncError, session: Session) -> None:
+        """Waits before the next attempt, or raises what waiting cannot mend."""
+        if isinstance(error, TokenRefused) and session.grant is not None and not self._is_token_suspect:
+            self._is_token_suspect = True
+            await self._salesforce.auth.refused(session.grant)
+            return
+        if isinstance(error, AuthenticationError | ReplayRejected | ChannelRefused):
+            raise error
+        await asyncio.sleep((await self._outages.began(error)).total_seconds())
+
+    async def _drop(self, *, politely: bool) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            try:
+                if politely:
+                    await session.leave()
+            finally:
+                await session.__aexit__(None, None, None)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """The result of `work`; raises _Stopped, and cancels it, when the stop event is set first."""
+        working = asyncio.create_task(work, name="salesforce-stream-exchange")
+        stopping = asyncio.create_task(self._stop.wait(), name="salesforce-stream-stop")
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            raise _Stopped
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
