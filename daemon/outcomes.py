@@ -1,20 +1,19 @@
 """What a sync came to, in the words and shapes of m3ter's Sync to m3ter invocable action."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
+from uuid import UUID
 
-# The Apex class behind m3ter's action (namespace m3) is SyncToM3terService; Salesforce names an Apex action after it.
+from state import inbox, record_parents, record_states, runs
+from state.database import Db, transaction
+from state.models import Claim, RecordState, RunStatus, SyncStatus
+from state.run_models import LogLine, RunObject, RunResult
+
+# m3ter's Apex class is m3.SyncToM3terService; Salesforce calls an Apex action namespace__Class.
 ACTION_NAME = "m3__SyncToM3terService"
-
-
-class SyncStatus(StrEnum):
-    """What one Sync to m3ter came to (m3ter's words)."""
-
-    COMPLETED = "Completed"
-    PARTIAL_SUCCESS = "Partial Success"
-    FAILED = "Failed"
 
 
 class Action(StrEnum):
@@ -85,6 +84,10 @@ class SyncResult:
 def written(object_name: str, salesforce_id: str, action: Action, m3ter_id: str) -> ObjectResult:
     """The object is in m3ter as the record wants it."""
     return ObjectResult(object_name, salesforce_id, action, f"m3ter Identifier: {m3ter_id}", m3ter_id)
+
+
+def with_changes(result: ObjectResult, changes: Mapping[str, tuple[Any, Any]]) -> ObjectResult:
+    return replace(result, changes=changes)
 
 
 def flagged(object_name: str, salesforce_id: str, m3ter_id: str | None = None) -> ObjectResult:
@@ -172,3 +175,113 @@ def _with_instruction(result: SyncResult) -> str:
 
 def _truth(value: bool) -> str:
     return "true" if value else "false"
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The record is done with, unless it changed meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """Once more at `due_at`; an attempt that failed for no fault of the record does not count."""
+
+    due_at: datetime
+    error: str
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Until a person or another change brings it back."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """It was a line: the record it belongs to takes its place in the inbox."""
+
+    parent_object: str
+    parent_id: str
+
+
+Then = Complete | Postpone | SetAside | Redirect
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How the run of an attempt ends."""
+
+    run_id: UUID
+    status: RunStatus
+    result: SyncResult
+    log: tuple[LogLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt came to. No `end`: there was nothing to sync, and no run."""
+
+    then: Then
+    end: RunEnd | None = None
+    state: RecordState | None = None
+    org_id: str = ""
+    parents: tuple[tuple[str, str], ...] = ()  # line id, parent id
+
+
+async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
+    """Everything that follows from one attempt, in ONE transaction. Raises LeaseLost: nothing is recorded."""
+    async with transaction(db) as tx:
+        if outcome.end is not None:
+            await runs.finish(tx, outcome.end.run_id, _run_result(outcome.end, outcome.then))
+        if outcome.state is not None:
+            await record_states.put(tx, outcome.state)
+        if outcome.parents:
+            await record_parents.remember(tx, outcome.org_id, outcome.parents)
+        match outcome.then:
+            case Complete():
+                await inbox.complete(tx, claim)
+            case Postpone(due_at, error, counts):
+                await inbox.postpone(tx, claim, due_at, error, count_attempt=counts)
+            case SetAside(error):
+                await inbox.set_aside(tx, claim, error)
+            case Redirect(parent_object, parent_id):
+                await inbox.redirect(tx, claim, parent_object, parent_id)
+            case _:
+                assert_never(outcome.then)
+
+
+def _run_result(end: RunEnd, then: Then) -> RunResult:
+    result = end.result
+    return RunResult(
+        status=end.status,
+        success=result.success,
+        message=result.message,
+        instruction=result.instruction,
+        sync_status=result.sync_status,
+        next_attempt_at=then.due_at if isinstance(then, Postpone) else None,
+        objects=tuple(_run_object(item) for item in result.object_results),
+        log=end.log,
+    )
+
+
+def _run_object(result: ObjectResult) -> RunObject:
+    return RunObject(
+        object_name=result.object_name,
+        salesforce_id=result.salesforce_id,
+        action=result.action.value,
+        success=result.success,
+        message=result.message,
+        m3ter_id=result.m3ter_id,
+        changes={name: list(pair) for name, pair in result.changes.items()},
+    )
+
+
+def of_run(status: SyncStatus, message: str, instruction: str, objects: Sequence[RunObject]) -> SyncResult:
+    """The result of a run as it was recorded."""
+    results = tuple(
+        ObjectResult(item.object_name, item.salesforce_id, Action(item.action), item.message, item.m3ter_id)
+        for item in objects
+    )
+    return SyncResult(status, message, results, instruction)

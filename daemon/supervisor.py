@@ -68,7 +68,7 @@ class Supervisor:
     _trouble: str = ""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; then each part may finish what it has in hand, cancelled once the grace period is over."""
+        """Until `stop`; then each part finishes what it has in hand or is cancelled after the grace."""
         try:
             while not stop.is_set():
                 await self._round()

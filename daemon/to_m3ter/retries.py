@@ -47,7 +47,7 @@ def back_off(tries: int, policy: Policy, spread: float | None = None) -> timedel
 
     `spread` between 0 and 1 takes the place of chance.
     """
-    whole = min(policy.first * 2 ** min(max(tries, 1) - 1, 30), policy.longest)
+    whole = min(policy.first * 2.0 ** min(max(tries, 1) - 1, 30), policy.longest)
     chance = random.random() if spread is None else spread  # noqa: S311 - jitter is no secret
     return whole * (0.5 + 0.5 * chance)
 

@@ -1,0 +1,280 @@
+"""One attempt at one claimed record: read it, hold its account, see whether it is due, sync, conclude."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from connectors.calls import Call
+from connectors.errors import AuthenticationError, RateLimited, RejectedError, SyncError, TransientError
+from connectors.salesforce.models import Record, to_id18
+from daemon import outcomes
+from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SetAside, SyncResult, Then
+from daemon.to_m3ter import graph, retries
+from daemon.to_m3ter.ledger import Ledger, Target
+from daemon.to_m3ter.mapping import document, sources
+from daemon.to_m3ter.mapping.errors import MappingInvalid
+from daemon.to_m3ter.retries import Blame, Decision, Next
+from daemon.to_m3ter.sync import Sync
+from daemon.to_m3ter.wanted import Desk
+from daemon.to_m3ter.workplace import Workplace
+from state import inbox, record_states, runs
+from state.errors import StateError
+from state.models import Cause, Claim, RecordState, RunStatus, SyncStatus
+from state.run_models import LogLine, NewRun
+
+log = structlog.get_logger(__name__)
+
+# How soon a record is looked at again whose account another record holds.
+BUSY = timedelta(seconds=1)
+# A record's account may change between two looks at it; more often than this it is left for later.
+LOOKS = 3
+SALESFORCE_KEY, M3TER_KEY = "salesforce:", "m3ter:"
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What an attempt came to and what failed; `result` is None when there was nothing to sync."""
+
+    outcome: Outcome
+    result: SyncResult | None = None
+    error: SyncError | None = None
+    decision: Decision | None = None
+
+    @property
+    def blames_system(self) -> bool:
+        return self.decision is not None and self.decision.blame is Blame.SYSTEM
+
+
+@dataclass(slots=True)
+class Attempt:
+    """`keys` are the leases of the record's account, known from earlier attempts; `outages` the system
+    failures in a row before this attempt; `calls` fills up with what is called outside."""
+
+    place: Workplace
+    claim: Claim
+    calls: list[Call]
+    keys: frozenset[str] = frozenset()
+    outages: int = 0
+    _held: frozenset[str] = frozenset()
+    _holds: bool | None = None
+    _state: RecordState | None = None
+    _run_id: UUID | None = None
+    _sync: Sync | None = None
+    _parents: tuple[tuple[str, str], ...] = ()
+    _org_id: str = ""
+    _notes: list[LogLine] = field(default_factory=list)
+
+    async def run(self) -> Conclusion:
+        """Raises LeaseLost and DatabaseUnavailable only; every other failure is part of the conclusion."""
+        try:
+            return await self._run()
+        except SyncError as error:
+            return await self._failed(error)
+        except MappingInvalid as error:
+            return await self._failed(
+                RejectedError(f"{error.where}: {error.message}", instruction=error.instruction)
+            )
+        except StateError:
+            raise
+        except Exception as error:
+            # One bad record must stop only itself, even when the fault is ours.
+            log.exception("unexpected failure", record_id=self.claim.record_id)
+            unexpected = TransientError(
+                f"Unexpected {type(error).__name__}: {error}",
+                instruction="This is a fault of m3sync: report it with the log line of this moment.",
+            )
+            return await self._failed(unexpected)
+
+    @property
+    def _mapping(self) -> document.Mapping:
+        return self.place.mappings[self.claim.integration_id]
+
+    async def _run(self) -> Conclusion:
+        if self.claim.object_name != self._mapping.parent:
+            return await self._lead_to_parent()
+        self._state = await record_states.get(self.place.db, self.claim.integration_id, self.claim.record_id)
+        record = await self._read_held()
+        if record is None:
+            busy = Postpone(
+                datetime.now(UTC) + BUSY, "Another record of the same account is being synced.", False
+            )
+            return Conclusion(Outcome(busy))
+        self._holds = sources.criterion_holds(self._mapping, record)
+        self._parents = tuple(self._lines_of(record))
+        self._org_id = await self.place.org.org_id()
+        if not self._is_due():
+            return Conclusion(await self._outcome(Complete(), None))
+        await self._begin_run()
+        self._sync = Sync(self._desk(), self._mapping)
+        result = await self._sync.run(record)
+        status = RunStatus.COMPLETE if result.success else RunStatus.ERROR
+        return Conclusion(await self._outcome(Complete(), (status, result)), result)
+
+    async def _lead_to_parent(self) -> Conclusion:
+        """A line whose parent was not known when its change was heard."""
+        line = graph.Named(self.claim.object_name, self.claim.record_id)
+        field_name = self._mapping.objects_watched.get(line.object_name)
+        parent = field_name and await graph.parent_of(self.place.org.salesforce, line, field_name)
+        if not parent:
+            log.info("line without a parent", object_name=line.object_name, record_id=line.record_id)
+            return Conclusion(Outcome(Complete()))
+        pairs = ((line.record_id, parent),)
+        return Conclusion(
+            Outcome(
+                Redirect(self._mapping.parent, parent), org_id=await self.place.org.org_id(), parents=pairs
+            )
+        )
+
+    async def _read_held(self) -> Record | None:
+        """The record as it is while its account is held; None when another record holds the account.
+
+        What was read before the account was held may be older than what its last holder wrote: read again.
+        """
+        for _ in range(LOOKS):
+            if not await self._hold():
+                return None
+            held = self._held
+            record = await graph.read(self.place.org.salesforce, self._mapping, self.claim.record_id)
+            self.keys = await self._account_keys(record)
+            if not await self._hold():
+                return None
+            if all(key in held or key.startswith(M3TER_KEY) for key in self.keys):
+                return record
+        return None
+
+    async def _hold(self) -> bool:
+        if self.keys <= self._held:
+            return True
+        is_held = await inbox.hold_accounts(self.place.db, self.claim, sorted(self.keys))
+        self._held |= self.keys if is_held else frozenset()
+        return is_held
+
+    async def _account_keys(self, record: Record) -> frozenset[str]:
+        """The accounts this record writes to: by Salesforce id, and by m3ter id where it is known."""
+        keys: set[str] = set()
+        for source in sources.sources(self._mapping, record):
+            if source.kind == "Account" and not source.is_absent:
+                keys.add(f"{SALESFORCE_KEY}{source.salesforce_id}")
+                known = await self._ledger().known(
+                    Target(source.kind, source.salesforce_object, source.salesforce_id)
+                )
+                if known is not None:
+                    keys.add(f"{M3TER_KEY}{known.m3ter_id}")
+        return frozenset(keys)
+
+    def _is_due(self) -> bool:
+        if self.claim.cause is Cause.MANUAL:
+            return True
+        if not self._holds:
+            return False
+        criterion, state = self._mapping.criterion, self._state
+        if criterion is None or criterion.fires == "each change" or state is None:
+            return True
+        return not state.criterion_held or state.sync_status is SyncStatus.FAILED
+
+    def _lines_of(self, record: Record) -> list[tuple[str, str]]:
+        lines = [line for name in self._mapping.lines for line in record.get(name) or ()]
+        return [(to_id18(line["Id"]), self.claim.record_id) for line in lines]
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self.place.db, self.claim, self.place.organization.m3ter.org_id)
+
+    def _desk(self) -> Desk:
+        organization = self.place.organization
+        return Desk(organization.m3ter, organization.catalogue, self._ledger(), self._note)
+
+    def _note(self, text: str) -> None:
+        self._notes.append(LogLine("note", datetime.now(UTC), {"text": text}))
+
+    async def _begin_run(self) -> UUID:
+        if self._run_id is None:
+            claim = self.claim
+            self._run_id = await runs.start(
+                self.place.db,
+                NewRun(
+                    integration_id=claim.integration_id,
+                    object_name=claim.object_name,
+                    record_id=claim.record_id,
+                    cause=claim.cause.value,
+                    attempt=claim.attempts,
+                    changed_at=claim.first_changed_at,
+                ),
+            )
+        return self._run_id
+
+    async def _failed(self, error: SyncError) -> Conclusion:
+        if isinstance(error, graph.RecordDeleted | graph.RecordMissing) and self._was_never_synced():
+            return Conclusion(Outcome(Complete()))
+        decision = retries.decide(
+            error, attempts=self.claim.attempts, outages=self.outages + 1, policy=self.place.policy
+        )
+        results = self._sync.results if self._sync else ()
+        result = outcomes.failed(error.message, error.instruction, results)
+        outcome = await self._outcome(_then(decision, error), (_status(decision, error), result))
+        return Conclusion(outcome, result, error, decision)
+
+    def _was_never_synced(self) -> bool:
+        """Nobody asked for it and it made nothing in m3ter: that it is gone is no failure."""
+        was_synced = self._state is not None and self._state.sync_status is not None
+        return self.claim.cause is not Cause.MANUAL and not was_synced
+
+    async def _outcome(self, then: Then, end: tuple[RunStatus, SyncResult] | None) -> Outcome:
+        run_end = None
+        if end is not None:
+            run_id = await self._begin_run()
+            lines = sorted([*self._notes, *map(_call_line, self.calls)], key=lambda line: line.logged_at)
+            run_end = RunEnd(run_id, *end, tuple(lines))
+        state = self._next_state(run_end) if isinstance(then, Complete) else None
+        return Outcome(then, run_end, state, self._org_id, self._parents)
+
+    def _next_state(self, end: RunEnd | None) -> RecordState | None:
+        """What is remembered of the record; a sync to be tried again leaves it as it was."""
+        before = self._state or RecordState(
+            self.claim.integration_id, self.claim.record_id, criterion_held=False
+        )
+        holds = before.criterion_held if self._holds is None else self._holds
+        if end is None:
+            return replace(before, criterion_held=holds)
+        came_through = end.result.sync_status is not SyncStatus.FAILED
+        now = datetime.now(UTC)
+        return replace(
+            before,
+            criterion_held=holds,
+            sync_status=end.result.sync_status,
+            last_run_id=end.run_id,
+            first_synced_at=before.first_synced_at or (now if came_through else None),
+            last_synced_at=now if came_through else before.last_synced_at,
+        )
+
+
+def _then(decision: Decision, error: SyncError) -> Then:
+    match decision.next:
+        case Next.END:
+            return Complete()
+        case Next.SET_ASIDE:
+            return SetAside(str(error))
+        case Next.POSTPONE:
+            due_at = datetime.now(UTC) + decision.delay
+            return Postpone(due_at, str(error), counts=decision.blame is Blame.RECORD)
+
+
+def _status(decision: Decision, error: SyncError) -> RunStatus:
+    if decision.next is not Next.POSTPONE:
+        return RunStatus.ERROR
+    if isinstance(error, RateLimited):
+        return RunStatus.RATE_LIMIT_RETRY
+    return RunStatus.AUTH_FAILED if isinstance(error, AuthenticationError) else RunStatus.AWAITING_RETRY
+
+
+def _call_line(call: Call) -> LogLine:
+    detail = {
+        "system": call.system,
+        "method": call.method,
+        "path": call.path,
+        "status": call.status,
+        "milliseconds": round(call.duration.total_seconds() * 1000),
+        "error": call.error,
+    }
+    return LogLine("call", call.started_at, detail)

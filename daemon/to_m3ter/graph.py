@@ -1,0 +1,111 @@
+"""A record's whole graph from Salesforce in one call, and the reason when there is none."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.errors import NotFoundError, RejectedError, SyncError, TransientError
+from connectors.salesforce.models import Record, to_id18
+from connectors.salesforce.rest import Salesforce
+from daemon.to_m3ter.mapping import soql
+from daemon.to_m3ter.mapping.document import Mapping
+
+
+class RecordDeleted(RejectedError):  # noqa: N818 - named as its siblings in connectors.errors
+    """The record is in Salesforce's recycle bin."""
+
+
+class RecordMissing(NotFoundError):  # noqa: N818 - as above
+    """No record of this object has this id, and it is not in the recycle bin."""
+
+
+class RecordInaccessible(RejectedError):  # noqa: N818 - as above
+    """The record is there, but not for the integration user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A record by object and id, for messages."""
+
+    object_name: str
+    record_id: str
+
+    def __str__(self) -> str:
+        return f"{self.object_name} {self.record_id}"
+
+
+async def read(salesforce: Salesforce, mapping: Mapping, record_id: str) -> Record:
+    """The record with everything the mapping reads.
+
+    Raises RecordDeleted, RecordMissing or RecordInaccessible, or what the query itself met.
+    """
+    try:
+        record = await _first(salesforce, soql.soql(mapping, record_id))
+    except TransientError:
+        raise
+    except RejectedError as error:
+        raise _unreadable(error, mapping, record_id) from error
+    if record is None:
+        raise await _reason(salesforce, Named(mapping.parent, record_id))
+    return record
+
+
+async def parent_of(salesforce: Salesforce, line: Named, parent_field: str) -> str | None:
+    """The 18-character id of the record a line belongs to, also of a deleted line; None if there is none."""
+    query = f"SELECT {parent_field} FROM {line.object_name} WHERE Id = '{line.record_id}'"  # noqa: S608 - names and id are checked
+    record = await _first(salesforce, query, include_deleted=True)
+    parent = (record or {}).get(parent_field)
+    return to_id18(parent) if isinstance(parent, str) and parent else None
+
+
+async def _first(
+    salesforce: Salesforce, query: str, *, include_deleted: bool = False
+) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None
+    async for page in salesforce.query(query, include_deleted=include_deleted):
+        found = found or next(iter(page), None)
+    return found
+
+
+async def _reason(salesforce: Salesforce, named: Named) -> SyncError:
+    """Why a query found nothing: Salesforce answers alike for deleted, hidden and unknown records."""
+    query = f"SELECT Id, IsDeleted FROM {named.object_name} WHERE Id = '{named.record_id}'"  # noqa: S608 - as above
+    bin_entry = await _first(salesforce, query, include_deleted=True)
+    if bin_entry is not None and bin_entry.get("IsDeleted"):
+        return RecordDeleted(
+            f"The {named} was deleted in Salesforce. What it made in m3ter is left as it is.",
+            instruction="Restore it from the recycle bin and sync again, or end it in m3ter by hand.",
+            code="ENTITY_IS_DELETED",
+        )
+    try:
+        await salesforce.retrieve(named.object_name, named.record_id, ("Id",))
+    except NotFoundError:
+        return RecordMissing(
+            f"There is no {named} in this Salesforce org.",
+            instruction="Check the id, and that it is of this object and this org.",
+            code="NOT_FOUND",
+        )
+    except RejectedError as error:
+        return RecordInaccessible(
+            f"The {named} cannot be read: {error.message}",
+            instruction="Give the integration user read access to it in Salesforce.",
+            status=error.status,
+            code=error.code,
+        )
+    return TransientError(
+        f"The {named} was not found at first, but is there.", instruction="It is tried again."
+    )
+
+
+def _unreadable(error: RejectedError, mapping: Mapping, record_id: str) -> RejectedError:
+    named = Named(mapping.parent, record_id)
+    instruction = {
+        "INVALID_TYPE": f"Give the integration user read access to {mapping.parent} in Salesforce.",
+        "INVALID_FIELD": f"Run `m3sync mappings check {mapping.name}`: a field does not exist, "
+        "or is hidden from the integration user.",
+    }.get(error.code, error.instruction)
+    return RejectedError(
+        f"The {named} cannot be read: {error.message}",
+        instruction=instruction,
+        status=error.status,
+        code=error.code,
+    )

@@ -1,0 +1,101 @@
+"""What a sync remembers of m3ter's entities, durable at each step, and the fence before outside writes."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from connectors import wire
+from connectors.m3ter.rest import Entity
+from state import external_mappings, inbox, intents
+from state.database import Db, transaction
+from state.models import Claim, ExternalMapping, Intent, IntentStatus, NewIntent
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One m3ter entity of one Salesforce record."""
+
+    m3ter_entity: str
+    external_table: str
+    external_id: str
+
+    def __str__(self) -> str:
+        return f"the {self.m3ter_entity} of Salesforce {self.external_table} {self.external_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIntent:
+    """A create that was about to be sent and whose end is not known: any of these bodies may be in m3ter."""
+
+    intent_id: UUID
+    bodies: tuple[Entity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Bound to one claim: what precedes an outside write raises LeaseLost when the claim is lost."""
+
+    db: Db
+    claim: Claim
+    m3ter_org_id: str
+
+    async def fence(self) -> None:
+        """Only the holder of the claim passes; its lease begins anew."""
+        await inbox.renew(self.db, self.claim)
+
+    async def known(self, target: Target) -> ExternalMapping | None:
+        return await external_mappings.find(self.db, *self._key(target))
+
+    async def forget(self, target: Target) -> None:
+        """The entity is gone from m3ter."""
+        async with transaction(self.db) as tx:
+            await external_mappings.forget(tx, *self._key(target))
+
+    async def holders(self, m3ter_entity: str, m3ter_id: str) -> list[tuple[str, str]]:
+        """The Salesforce objects and record ids that hold this entity."""
+        found = await external_mappings.holders(self.db, self.m3ter_org_id, m3ter_entity, [m3ter_id])
+        return found.get(m3ter_id, [])
+
+    async def open_intent(self, target: Target) -> OpenIntent | None:
+        found = await intents.find_open(self.db, *self._key(target))
+        return _open(found) if found else None
+
+    async def intend(self, target: Target, body: Entity) -> OpenIntent:
+        """Durable before the create is sent, and fenced."""
+        new = NewIntent(*self._key(target), wire.dumps(body).decode())
+        return _open(await intents.open_intent(self.db, self.claim, new))
+
+    async def withdraw(self, intent: OpenIntent) -> None:
+        """The create was refused or never sent: nothing is in m3ter."""
+        async with transaction(self.db) as tx:
+            await intents.close(tx, intent.intent_id, IntentStatus.REFUSED)
+
+    async def keep(self, target: Target, m3ter_id: str, intent: OpenIntent | None) -> ExternalMapping:
+        """The entity of the target, created or adopted; the intent that led to it is done."""
+        mapping = ExternalMapping(*self._key(target), m3ter_id)
+        async with transaction(self.db) as tx:
+            await external_mappings.put(tx, mapping)
+            if intent is not None:
+                await intents.close(tx, intent.intent_id, IntentStatus.DONE, m3ter_id)
+        return mapping
+
+    async def tied(self, target: Target, m3ter_id: str, external_mapping_id: str) -> None:
+        """m3ter's own external mapping is written."""
+        async with transaction(self.db) as tx:
+            await external_mappings.put(
+                tx, ExternalMapping(*self._key(target), m3ter_id, external_mapping_id)
+            )
+
+    def _key(self, target: Target) -> tuple[str, str, str, str]:
+        return self.m3ter_org_id, target.m3ter_entity, target.external_table, target.external_id
+
+
+def _open(intent: Intent) -> OpenIntent:
+    texts = (intent.body, *intent.earlier_bodies)
+    return OpenIntent(intent.intent_id, tuple(_body(text) for text in texts))
+
+
+def _body(text: str) -> Entity:
+    document = wire.loads(text)
+    if not isinstance(document, dict):
+        raise TypeError("an intent's body is a JSON object")
+    return document

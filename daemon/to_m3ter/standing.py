@@ -1,0 +1,47 @@
+"""How an outside system stands with us: told to health and to the log once when it changes."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import structlog
+
+from connectors.errors import AuthenticationError, SyncError
+from state import credentials, health
+from state.database import Db
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Standing:
+    """One system reached with one credential; `subject` is its row of health ("m3ter:<credential name>")."""
+
+    db: Db
+    subject: str
+    credential_id: UUID
+    _is_well: bool | None = field(default=None)
+    _failures: int = 0
+
+    async def well(self, message: str = "") -> None:
+        """It answered as it should."""
+        if self._is_well:
+            return
+        if self._is_well is False:
+            log.info("outage ended", system=self.subject, failures=self._failures)
+        await health.report(self.db, self.subject, is_well=True, message=message, instruction="")
+        await credentials.mark_authorized(self.db, self.credential_id)
+        self._is_well, self._failures = True, 0
+
+    async def unwell(self, error: SyncError) -> None:
+        """It is away, refuses the credential, or asks us to slow down."""
+        self._failures += 1
+        if isinstance(error, AuthenticationError):
+            await credentials.mark_refused(self.db, self.credential_id, error.message)
+        await health.report(
+            self.db, self.subject, is_well=False, message=error.message, instruction=error.instruction
+        )
+        if self._is_well is not False:
+            log.warning(
+                "outage began", system=self.subject, reason=error.message, instruction=error.instruction
+            )
+        self._is_well = False
