@@ -115,7 +115,10 @@ def compile_expression(text: object) -> Expression:
         message = "the expression is nested too deeply"
         raise ValueError(message) from None
     except (exceptions.JMESPathError, KeyError, IndexError) as error:
-        message = f"this is not JMESPath: {str(error).strip()}"
+        said = " ".join(
+            str(error).rstrip("^ \n").split()
+        )  # jmespath points at the place on a line of its own
+        message = f"this is not JMESPath: {said}"
         raise ValueError(message) from error
     return Expression(text, tuple(dict.fromkeys(_longest(found))), bases, parser.ParsedResult(text, tree))
 

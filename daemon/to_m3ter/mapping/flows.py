@@ -7,7 +7,7 @@ from daemon.to_m3ter.mapping import conversions, transforms
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A value on its way: the JSON kinds it may have, its greatest length (0: unknown), if it may be empty."""
+    """A value on its way: its JSON kinds, greatest length (0: unknown), if it can be empty."""
 
     kinds: frozenset[str]
     length: int = 0
