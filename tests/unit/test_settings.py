@@ -1,0 +1,132 @@
+"""Settings: where they come from, which wins, and what is said about a wrong one."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from daemon import settings
+from daemon.settings import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("M3SYNC_") or name == "CREDENTIALS_DIRECTORY":
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(settings, "DEFAULT_FILE", tmp_path / "nowhere.toml")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "m3sync.toml"
+
+
+def _refusal(file: Path, text: str) -> str:
+    file.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        settings.load(file)
+    return str(refused.value)
+
+
+def test_without_a_file_everything_has_a_default() -> None:
+    found = settings.load()
+    assert found.http.host == "127.0.0.1"
+    assert found.http.port == 8320
+    assert found.database_url is None
+    assert found.worker.in_flight == 1
+    assert found.vault_key_path == Path("/var/lib/m3sync/vault.key")
+
+
+def test_a_named_file_must_exist(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"does not exist\. Create it"):
+        settings.load(file)
+
+
+def test_the_file_is_read_and_the_environment_wins_over_it(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('[http]\nport = 1234\nhost = "::1"\n')
+    monkeypatch.setenv("M3SYNC_HTTP__PORT", "4321")
+    found = settings.load(file)
+    assert (found.http.port, found.http.host) == (4321, "::1")
+
+
+def test_a_list_in_the_environment_is_json(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("")
+    monkeypatch.setenv("M3SYNC_HTTP__HOSTS", '["m3sync.example.com"]')
+    assert settings.load(file).http.hosts == ("m3sync.example.com",)
+    monkeypatch.setenv("M3SYNC_HTTP__HOSTS", "m3sync.example.com")
+    assert "written as JSON" in _refusal(file, "")
+
+
+def test_credentials_of_the_service_win_over_the_file(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('[database]\nurl = "postgresql://file/db"\n')
+    (tmp_path / "database.url").write_text("postgresql://credential/db\n")
+    (tmp_path / "vault.key").write_text("key")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    found = settings.load(file)
+    assert found.database_url == "postgresql://credential/db"
+    assert found.vault_key_path == tmp_path / "vault.key"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[http]\nprt = 1\n", 'the key "http.prt" is not known. Did you mean "http.port"?'),
+        ("[htpp]\nport = 1\n", 'the key "htpp" is not known. Did you mean "http"?'),
+        ("port = 1\n", 'the key "port" is not known. Did you mean "http.port"?'),
+        ("http = 3\n", 'the key "http" is wrong: must be a table'),
+        ('[http]\nport = "x"\n', 'the key "http.port" is wrong: input should be a valid integer'),
+        ("[worker]\nin_flight = 0\n", 'the key "worker.in_flight" is wrong'),
+        ("[[[", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_refused_naming_file_key_and_remedy(file: Path, text: str, said: str) -> None:
+    refusal = _refusal(file, text)
+    assert str(file) in refusal
+    assert said in refusal
+
+
+def test_bytes_that_are_no_text_are_refused(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        settings.load(file)
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("M3SYNC_HTTP__PROT", "1")
+    with pytest.raises(ConfigurationError, match="Did you mean M3SYNC_HTTP__PORT"):
+        settings.load()
+
+
+def test_a_wrong_variable_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("M3SYNC_HTTP__PORT", "many")
+    with pytest.raises(ConfigurationError, match="The variable M3SYNC_HTTP__PORT is wrong"):
+        settings.load()
+
+
+def test_a_database_url_is_never_repeated(file: Path) -> None:
+    refusal = _refusal(file, '[database]\nurl = "mysql://user:hunter22@host/db"\n')
+    assert "must begin with postgresql://" in refusal
+    assert "hunter22" not in refusal
+    file.write_text('[database]\nurl = "postgresql://user:hunter22@host/db"\n')
+    assert "hunter22" not in repr(settings.load(file))
+
+
+def test_the_example_file_shows_every_key_with_its_default(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "systemd" / "m3sync.toml"
+    without_comments = tmp_path / "example.toml"
+    lines = example.read_text().splitlines()
+    settable = [
+        line.removeprefix("# ")
+        for line in lines
+        if (line.startswith(("[", "# ")) and "=" in line) or line[:1] == "["
+    ]
+    chosen = [line for line in settable if not line.startswith(("url", "hosts", "vault_key_file", "M3SYNC"))]
+    without_comments.write_text("\n".join(chosen))
+    assert settings.load(without_comments) == settings.load()
+    for key in ("url", "hosts", "vault_key_file"):
+        assert any(line.startswith(key) for line in settable)
