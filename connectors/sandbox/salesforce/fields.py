@@ -68,8 +68,8 @@ class Field:
         """A field from its declaration; raises ValueError for an unknown type or key.
 
         Keys: type, label, length, precision, scale, required, default, read_only, create_only, derived,
-        unique, external_id, id_lookup, name_field, values (picklist), restricted, to (objects), relationship (to
-        the parent), children (the list on the parent), cascade (deleted with the parent), compound.
+        unique, external_id, id_lookup, name_field, values (picklist), restricted, to (objects), relationship
+        (to the parent), children (the list on the parent), cascade (deleted with the parent), compound.
         """
         kind = spec.get("type", "string")
         unknown = sorted(set(spec) - _KEYS)

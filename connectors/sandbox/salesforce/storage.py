@@ -147,4 +147,4 @@ def rendered(row: Row, owner: SObject, field: Field) -> Any:
     """A field's value as a reply carries it."""
     if field.type == "address":
         return address(row, owner, field.name)
-    return row.get(field.name)
+    return bool(row.get(field.name)) if field.type == "boolean" else row.get(field.name)

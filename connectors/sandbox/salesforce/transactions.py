@@ -102,10 +102,18 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Take back everything so far."""
-        for table, record_id, before in reversed(self._undo):
+        self.roll_back_to((0, {}))
+
+    def mark(self) -> tuple[int, dict[str, Row | None]]:
+        """A point to come back to with `roll_back_to`."""
+        return len(self._undo), dict(self._touched)
+
+    def roll_back_to(self, mark: tuple[int, dict[str, Row | None]]) -> None:
+        """Take back what came after the mark."""
+        while len(self._undo) > mark[0]:
+            table, record_id, before = self._undo.pop()
             table.put(record_id, before)
-        self._undo.clear()
-        self._touched.clear()
+        self._touched = dict(mark[1])
 
     def _writable(self, table: Table, record_id: str) -> Row:
         row = table.rows.get(record_id)

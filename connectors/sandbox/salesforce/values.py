@@ -62,13 +62,13 @@ def _wrong_type(field: Field, value: Any) -> SalesforceError:
     kind = {"currency": "double", "percent": "double", "reference": "reference"}.get(field.type, field.type)
     if field.type in TEXT_TYPES:
         kind = "string"
-    token = "VALUE_NUMBER_FLOAT"
+    seen = "VALUE_NUMBER_FLOAT"
     for python_type, name in _TOKENS.items():
         if isinstance(value, python_type):
-            token = name
+            seen = name
             break
     shown = "" if isinstance(value, dict | list) else f" value {wire.dumps(value).decode().strip(chr(34))}"
-    message = f"Cannot deserialize instance of {kind} from {token}{shown}"
+    message = f"Cannot deserialize instance of {kind} from {seen}{shown}"
     message += " or request may be missing a required field"
     return SalesforceError("JSON_PARSER_ERROR", f"{message} at [line:1, column:2]")
 

@@ -1,0 +1,66 @@
+"""The sandbox's hand on the org: sessions, visibility, the recycle bin, the daily limit."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from connectors.sandbox.salesforce import ids, wire
+from connectors.sandbox.salesforce.errors import SalesforceError
+from connectors.sandbox.salesforce.records import Org
+
+
+def routes(org: Org) -> list[web.RouteDef]:
+    """POST /sandbox/org/...: expire-sessions; hide show undelete empty-bin {"ids"}; limit {"max","used"}."""
+    control = Control(org)
+    return [
+        web.post("/sandbox/org/expire-sessions", control.expire_sessions),
+        web.post("/sandbox/org/hide", control.over_ids(org.hide)),
+        web.post("/sandbox/org/show", control.over_ids(org.show)),
+        web.post("/sandbox/org/undelete", control.over_ids(control.undelete)),
+        web.post("/sandbox/org/empty-bin", control.over_ids(control.empty_bin)),
+        web.post("/sandbox/org/limit", control.limit),
+    ]
+
+
+class Control:
+    """Handlers that no Salesforce has."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    async def expire_sessions(self, _request: web.Request) -> web.Response:
+        """End every session now."""
+        return _json({"expired": self._org.expire_sessions()})
+
+    async def limit(self, request: web.Request) -> web.Response:
+        """Set the daily allowance of API calls and how much of it is used."""
+        body = wire.loads(await request.read())
+        self._org.usage.set(limit=body.get("max"), used=body.get("used"))
+        return _json({"max": self._org.usage.limit, "used": self._org.usage.used})
+
+    def undelete(self, record_id: str) -> None:
+        """Bring a record back from the recycle bin, with a change event."""
+        self._org.undelete(self._org.table_of_id(record_id).definition.name, record_id)
+
+    def empty_bin(self, record_id: str) -> None:
+        """Delete a deleted record for good; no event says so."""
+        self._org.empty_bin(self._org.table_of_id(record_id).definition.name, record_id)
+
+    def over_ids(self, act: Callable[[str], None]) -> Callable[[web.Request], Any]:
+        """A handler that does `act` to every id of the body."""
+
+        async def handler(request: web.Request) -> web.Response:
+            body = wire.loads(await request.read())
+            try:
+                for given in body["ids"]:
+                    act(ids.normalize(given) or given)
+            except SalesforceError as error:
+                return _json(error.body(), status=error.status)
+            return _json({"ids": body["ids"]})
+
+        return handler
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=wire.dumps(body), status=status, content_type="application/json")
