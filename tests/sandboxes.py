@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -110,6 +110,13 @@ async def sandbox_in_process(*arguments: str) -> AsyncIterator[SandboxProcess]:
         if process.returncode is None:
             os.kill(process.pid, signal.SIGTERM)
         await process.wait()
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Wait until something holds in this process; TimeoutError when it does not come about."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  what is waited for is another program's state: no event tells
+            await asyncio.sleep(0.002)
 
 
 @pytest.fixture

@@ -118,9 +118,11 @@ def _sign_customers(tx: Transaction, customers: Table, entries: Entries, today: 
 
 def _sign(tx: Transaction, account_id: str, opportunity: Table, entries: Entries, today: date) -> None:
     closes = today + timedelta(days=opportunity["closes_in"])
+    lines = [_line(line, entries) for line in opportunity["lines"]]
     fields = {
         "AccountId": account_id,
         "Name": opportunity["name"],
+        "Amount": sum((line["Quantity"] * line["UnitPrice"] for line in lines), Decimal(0)),
         "StageName": opportunity["stage"],
         "Type": opportunity["type"],
         "CloseDate": closes.isoformat(),
@@ -129,8 +131,8 @@ def _sign(tx: Transaction, account_id: str, opportunity: Table, entries: Entries
         "m3ter_Do_Not_Sync_Commitment__c": opportunity.get("no_commitment", False),
     }
     opportunity_id = tx.create("Opportunity", fields)
-    for line in opportunity["lines"]:
-        tx.create("OpportunityLineItem", {"OpportunityId": opportunity_id, **_line(line, entries)})
+    for line in lines:
+        tx.create("OpportunityLineItem", {"OpportunityId": opportunity_id, **line})
 
 
 def _place_order(tx: Transaction, account_id: str, order: Table, entries: Entries, today: date) -> None:

@@ -10,7 +10,8 @@ GET    /sandbox/faults                  {"faults": [...]} with hits and how many
 DELETE /sandbox/faults[/ID]             clears all or one (own kinds: all), and releases what they hold
 GET    /sandbox/clock                   {"now", "ahead_seconds"}
 POST   /sandbox/clock                   {"advance_seconds": N}, for both servers at once
-POST   /sandbox/records/ACTION          Salesforce only: {"id": ...}; undelete, hide, unhide
+POST   /sandbox/org/ACTION              Salesforce only (salesforce/control.py): hide, show, undelete,
+                                        empty-bin {"ids"}; expire-sessions {}; limit {"max", "used"}
 """
 
 import re
@@ -33,7 +34,7 @@ Act = Callable[[Document], Document]
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The control API of one server. `own_kinds`, `own_actions`: what only this system can be told to do.
+    """The control API of one server. `own_kinds`: faults that only this system can have.
 
     An own act raises ValueError, LookupError or pydantic's ValidationError for what it cannot do.
     """
@@ -42,7 +43,6 @@ class Control:
     clock: Clock
     misbehaviour: Misbehaviour
     own_kinds: Mapping[str, Act] = field(default_factory=dict)
-    own_actions: Mapping[str, Act] = field(default_factory=dict)
     clear_own: Callable[[], None] = lambda: None
 
     def add_routes(self, app: web.Application) -> None:
@@ -56,8 +56,6 @@ class Control:
         app.router.add_delete(r"/sandbox/faults/{number:\d+}", self.clear_faults)
         app.router.add_get("/sandbox/clock", self.read_clock)
         app.router.add_post("/sandbox/clock", _explained(self.advance_clock))
-        for path, act in self.own_actions.items():
-            app.router.add_post(f"/sandbox/{path}", _explained(_acting(act)))
 
     async def health(self, _request: web.Request) -> web.Response:
         """Whether the server is up."""
@@ -112,13 +110,6 @@ class Control:
 def answer(document: Document, *, status: int = 200) -> web.Response:
     """One JSON answer."""
     return web.Response(status=status, body=wire.dumps(document), headers={"Content-Type": JSON})
-
-
-def _acting(act: Act) -> Callable[[Document], Awaitable[Document]]:
-    async def acting(document: Document) -> Document:
-        return act(document)
-
-    return acting
 
 
 def _explained(

@@ -1,6 +1,8 @@
 """How each emulated system itself says that a session has ended or that there were too many requests."""
 
+from connectors.sandbox.m3ter.gate import too_many_requests
 from connectors.sandbox.m3ter.organization import Organization
+from connectors.sandbox.m3ter.refusals import unauthorized
 from connectors.sandbox.misbehaviour import Refusal
 from connectors.sandbox.salesforce.records import Org
 
@@ -32,8 +34,10 @@ class M3terManners:
     def expire_session(self, bearer_token: str) -> Refusal:
         """Withdraw the token; m3ter documents a 403 Unauthorized for one that has expired."""
         self._organization.tokens.expire(bearer_token.strip() or None)
-        return Refusal(403, {"message": "Unauthorized"})
+        refused = unauthorized()
+        return Refusal(refused.status, {"message": refused.message})
 
     def rate_limited(self) -> Refusal:
         """The organization's requests of this second are used up."""
-        return Refusal(429, {"message": "Too Many Requests"})
+        refused = too_many_requests()
+        return Refusal(refused.status, {"message": refused.message})

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -26,7 +27,7 @@ class System:
     app: web.Application
     manners: Manners
     own_kinds: Mapping[str, Act] = field(default_factory=dict)
-    own_actions: Mapping[str, Act] = field(default_factory=dict)
+    runner_options: Mapping[str, Any] = field(default_factory=dict)
     clear_own: Callable[[], None] = _nothing
     stop: Callable[[], None] = _nothing
 
@@ -36,11 +37,11 @@ async def listening(system: System, clock: Clock, host: str, port: int) -> Async
     """Serve a system and give the port (0 asks for a free one); raises OSError when the port is taken."""
     misbehaviour = Misbehaviour(clock, system.manners)
     system.app.middlewares.insert(0, misbehaviour.middleware())
-    control = Control(
-        system.name, clock, misbehaviour, system.own_kinds, system.own_actions, clear_own=system.clear_own
-    )
+    control = Control(system.name, clock, misbehaviour, system.own_kinds, system.clear_own)
     control.add_routes(system.app)
-    runner = web.AppRunner(system.app, access_log=None, shutdown_timeout=STOP_GRACE_SECONDS)
+    runner = web.AppRunner(
+        system.app, access_log=None, shutdown_timeout=STOP_GRACE_SECONDS, **system.runner_options
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -1,20 +1,17 @@
 """Both emulated systems served from this process: where they are, how to log in, what they hold."""
 
-import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import web
-
 from connectors import wire
 from connectors.sandbox import company
 from connectors.sandbox.clock import Clock
-from connectors.sandbox.control import Act
 from connectors.sandbox.m3ter import application as m3ter_api
 from connectors.sandbox.m3ter.organization import Organization
 from connectors.sandbox.manners import M3terManners, SalesforceManners
+from connectors.sandbox.salesforce import rest as salesforce_api
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.sessions import ConnectedApp, new_key_pair
 from connectors.sandbox.salesforce.streaming import OrgStream
@@ -85,19 +82,14 @@ def _name(host: str) -> str:
 
 
 def _salesforce(org: Org, stream: OrgStream) -> System:
-    app = _rest_application(org)
+    app = salesforce_api.application(org)
     stream.add_routes(app)
-    actions: dict[str, Act] = {
-        "records/hide": lambda asked: _done(org.hide, asked["id"]),
-        "records/unhide": lambda asked: _done(org.show, asked["id"]),
-        "records/undelete": lambda asked: _undelete(org, asked["id"]),
-    }
     return System(
         name="salesforce",
         app=app,
         manners=SalesforceManners(org),
         own_kinds=stream.own_kinds(),
-        own_actions=actions,
+        runner_options=salesforce_api.RUNNER_OPTIONS,
         clear_own=stream.clear_faults,
         stop=stream.stop,
     )
@@ -105,23 +97,6 @@ def _salesforce(org: Org, stream: OrgStream) -> System:
 
 def _m3ter(organization: Organization) -> System:
     return System("m3ter", m3ter_api.application(organization), M3terManners(organization))
-
-
-def _rest_application(org: Org) -> web.Application:
-    if importlib.util.find_spec("connectors.sandbox.salesforce.rest") is None:
-        return web.Application()
-    app: web.Application = importlib.import_module("connectors.sandbox.salesforce.rest").application(org)
-    return app
-
-
-def _done(act: Callable[[str], None], record_id: str) -> dict[str, Any]:
-    act(record_id)
-    return {}
-
-
-def _undelete(org: Org, record_id: str) -> dict[str, Any]:
-    org.undelete(org.table_of_id(record_id).definition.name, record_id)
-    return {}
 
 
 def _salesforce_login(org: Org) -> dict[str, Any]:
