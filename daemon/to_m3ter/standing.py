@@ -8,6 +8,7 @@ import structlog
 from connectors.errors import AuthenticationError, SyncError
 from state import credentials, health
 from state.database import Db
+from state.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -28,20 +29,27 @@ class Standing:
             return
         if self._is_well is False:
             log.info("outage ended", system=self.subject, failures=self._failures)
-        await health.report(self.db, self.subject, is_well=True, message=message, instruction="")
-        await credentials.mark_authorized(self.db, self.credential_id)
-        self._is_well, self._failures = True, 0
+        self._failures = 0
+        try:
+            await health.report(self.db, self.subject, is_well=True, message=message)
+            await credentials.mark_authorized(self.db, self.credential_id)
+        except DatabaseUnavailable as error:
+            log.debug("health not kept", system=self.subject, reason=error.reason)
+            self._is_well = None  # said again next time
+        else:
+            self._is_well = True
 
     async def unwell(self, error: SyncError) -> None:
         """It is away, refuses the credential, or asks us to slow down."""
         self._failures += 1
-        if isinstance(error, AuthenticationError):
-            await credentials.mark_refused(self.db, self.credential_id, error.message)
-        await health.report(
-            self.db, self.subject, is_well=False, message=error.message, instruction=error.instruction
-        )
         if self._is_well is not False:
             log.warning(
                 "outage began", system=self.subject, reason=error.message, instruction=error.instruction
             )
         self._is_well = False
+        try:
+            await health.report(self.db, self.subject, False, error.message, error.instruction)
+            if isinstance(error, AuthenticationError):
+                await credentials.mark_refused(self.db, self.credential_id, error.message)
+        except DatabaseUnavailable as unavailable:
+            log.debug("health not kept", system=self.subject, reason=unavailable.reason)
