@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.sandbox.salesforce import wire
+from connectors.sandbox.salesforce import notation
 from connectors.sandbox.salesforce.fields import Field
 from connectors.sandbox.salesforce.schema import SObject
 
@@ -68,7 +68,7 @@ def _place(owner: SObject, name: str) -> tuple[str, ...]:
 
 def event_time(value: Any) -> Any:
     """A dateTime as events carry it: milliseconds and Z."""
-    at = wire.parse_instant(value) if isinstance(value, str) else None
+    at = notation.parse_instant(value) if isinstance(value, str) else None
     return value if at is None else f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.sandbox.salesforce import ids, wire
+from connectors import wire
+from connectors.sandbox.salesforce import ids
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.records import Org
 
@@ -35,8 +36,9 @@ class Control:
 
     async def limit(self, request: web.Request) -> web.Response:
         """Set the daily allowance of API calls and how much of it is used."""
-        body = wire.loads(await request.read())
-        self._org.usage.set(limit=body.get("max"), used=body.get("used"))
+        body = await _fields(request)
+        given = {name: body[name] for name in ("max", "used") if isinstance(body.get(name), int)}
+        self._org.usage.set(limit=given.get("max"), used=given.get("used"))
         return _json({"max": self._org.usage.limit, "used": self._org.usage.used})
 
     def undelete(self, record_id: str) -> None:
@@ -51,15 +53,26 @@ class Control:
         """A handler that does `act` to every id of the body."""
 
         async def handler(request: web.Request) -> web.Response:
-            body = wire.loads(await request.read())
+            asked = (await _fields(request)).get("ids")
+            wanted = [ids.normalize(each) for each in asked] if isinstance(asked, list) else []
+            if not wanted or None in wanted:
+                return _json({"message": f"ids must be a list of record ids, not {asked!r}"}, status=400)
             try:
-                for given in body["ids"]:
-                    act(ids.normalize(given) or given)
+                for each in wanted:
+                    act(str(each))
             except SalesforceError as error:
                 return _json(error.body(), status=error.status)
-            return _json({"ids": body["ids"]})
+            return _json({"ids": wanted})
 
         return handler
+
+
+async def _fields(request: web.Request) -> dict[str, Any]:
+    try:
+        body = wire.loads(await request.read())
+    except wire.NotJson:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

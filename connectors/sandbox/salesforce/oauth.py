@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 from aiohttp import web
 
-from connectors.sandbox.salesforce import wire
+from connectors import wire
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.sessions import ConnectedApp
 

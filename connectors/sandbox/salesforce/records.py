@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.sandbox.clock import Clock
-from connectors.sandbox.salesforce import ids, rules, sessions, wire
+from connectors.sandbox.salesforce import ids, notation, rules, sessions
 from connectors.sandbox.salesforce.changes import Actor, Listener, RecordChange
 from connectors.sandbox.salesforce.errors import SalesforceError, unknown_type
 from connectors.sandbox.salesforce.fields import Field
@@ -118,7 +118,7 @@ class Org:
 
         Values are in stored form (Decimal with a fraction, ISO dates); computed fields and stamps are added.
         """
-        table, at = self.table(object_name), wire.instant(self.now())
+        table, at = self.table(object_name), notation.instant(self.now())
         user = self.actor.user_id
         stamps = {"CreatedDate": at, "CreatedById": user, "LastModifiedDate": at, "LastModifiedById": user}
         loaded: list[str] = []

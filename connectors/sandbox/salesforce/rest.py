@@ -5,7 +5,8 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from connectors.sandbox.salesforce import control, oauth, rest_describe, rest_routes, wire
+from connectors import wire
+from connectors.sandbox.salesforce import control, oauth, rest_describe, rest_routes
 from connectors.sandbox.salesforce.errors import SalesforceError, not_found
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.rest_call import Call, Reply, parse_body

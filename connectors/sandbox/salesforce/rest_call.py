@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connectors.sandbox.salesforce import wire
+from connectors import wire
 from connectors.sandbox.salesforce.changes import Actor
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.records import Org
@@ -81,7 +81,7 @@ def parse_body(raw: bytes) -> Any:
     if not raw.strip():
         return None
     try:
-        return wire.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        return wire.loads(raw)
+    except wire.NotJson as error:
         message = f"Unexpected character or end of input in the JSON body: {error}"
         raise SalesforceError("JSON_PARSER_ERROR", message) from None

@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from connectors.sandbox.salesforce import wire
+from connectors import wire
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.rest_call import Call, Reply
 from connectors.sandbox.salesforce.transactions import Transaction

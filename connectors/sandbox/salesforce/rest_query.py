@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from connectors.sandbox.salesforce import soql_pages, soql_query, wire
+from connectors.sandbox.salesforce import notation, soql_pages, soql_query
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.rest_call import Call, Reply
 from connectors.sandbox.salesforce.rest_records import definition_of
@@ -32,8 +32,8 @@ def updated(call: Call) -> Reply:
     owner = definition_of(call, call.path[1])
     start, end = _span(call, "updated")
     table = call.org.table(owner.name)
-    since = table.modified_since(wire.instant(start))
-    until = wire.instant(end)
+    since = table.modified_since(notation.instant(start))
+    until = notation.instant(end)
     found = [each for each in since if table.rows[each]["SystemModstamp"] < until]
     visible = [each for each in reversed(found) if call.org.row(each) and not call.org.is_hidden(each)]
     return Reply(200, {"ids": visible, "latestDateCovered": _covered(call, end)})
@@ -43,13 +43,13 @@ def deleted(call: Call) -> Reply:
     """GET sobjects/X/deleted?start=&end=."""
     owner = definition_of(call, call.path[1])
     start, end = _span(call, "deleted")
-    first, after = wire.instant(start), wire.instant(end)
+    first, after = notation.instant(start), notation.instant(end)
     gone = call.org.table(owner.name).deleted
     since = takewhile(lambda entry: entry[1] >= first, reversed(gone.items()))
     records = [
         {"id": each, "deletedDate": at} for each, at in since if at < after and not call.org.is_hidden(each)
     ]
-    earliest = wire.instant(call.org.now() - _REACH["deleted"])
+    earliest = notation.instant(call.org.now() - _REACH["deleted"])
     body = {"deletedRecords": records[::-1], "earliestDateAvailable": earliest}
     return Reply(200, {**body, "latestDateCovered": _covered(call, end)})
 
@@ -65,7 +65,7 @@ def _span(call: Call, kind: str) -> tuple[datetime, datetime]:
     bounds: list[datetime] = []
     for name in ("start", "end"):
         # An offset's plus sign that was not percent-encoded arrives as a space.
-        at = wire.parse_instant(call.query.get(name, "").replace(" ", "+"))
+        at = notation.parse_instant(call.query.get(name, "").replace(" ", "+"))
         if at is None:
             message = f"Invalid datetime: {call.query.get(name, '')}"
             raise SalesforceError("INVALID_REPLICATION_DATE", message)
@@ -81,4 +81,4 @@ def _span(call: Call, kind: str) -> tuple[datetime, datetime]:
 
 
 def _covered(call: Call, end: datetime) -> str:
-    return wire.instant(min(end, call.org.now()).replace(second=0, microsecond=0))
+    return notation.instant(min(end, call.org.now()).replace(second=0, microsecond=0))

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from connectors.sandbox.salesforce import values, wire
+from connectors.sandbox.salesforce import notation, values
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.values import Row
 
@@ -59,7 +59,7 @@ def _opportunity(row: Row, given: set[str]) -> None:
     row["IsClosed"] = row["StageName"] in {"Closed Won", "Closed Lost"}
     row.setdefault("HasOpportunityLineItem", False)
     if "StageName" in given and "Probability" not in given:
-        row["Probability"] = wire.number(probability, 0)
+        row["Probability"] = notation.number(probability, 0)
     if "StageName" in given and "ForecastCategoryName" not in given:
         row["ForecastCategoryName"] = category
     closes = date.fromisoformat(row["CloseDate"])
@@ -73,12 +73,12 @@ def _line(org: "Org", row: Row, given: set[str]) -> None:
     row["ListPrice"] = entry.get("UnitPrice")
     quantity: Decimal = row["Quantity"]
     if "TotalPrice" in given and "UnitPrice" not in given and row.get("TotalPrice") is not None and quantity:
-        row["UnitPrice"] = wire.number(row["TotalPrice"] / quantity, 6)
+        row["UnitPrice"] = notation.number(row["TotalPrice"] / quantity, 6)
         return
     if row.get("UnitPrice") is None:
         raise values.missing(["UnitPrice"])
     if not ({"TotalPrice", "UnitPrice"} <= given and row.get("TotalPrice") is not None):
-        row["TotalPrice"] = wire.number(row["UnitPrice"] * quantity, 2)
+        row["TotalPrice"] = notation.number(row["UnitPrice"] * quantity, 2)
 
 
 def _product_name(org: "Org", row: Row) -> str:
@@ -122,7 +122,9 @@ def _rolled_up(org: "Org", parent_id: str, child: str, by: str) -> Iterable[tupl
     if child == "OpportunityLineItem":
         computed: Row = {"HasOpportunityLineItem": bool(lines)}
     else:
-        computed = {"TotalAmount": wire.number(sum((line["TotalPrice"] for line in lines), Decimal(0)), 2)}
+        computed = {
+            "TotalAmount": notation.number(sum((line["TotalPrice"] for line in lines), Decimal(0)), 2)
+        }
     if any(parent.get(name) != value for name, value in computed.items()):
         yield parent_id, {**parent, **computed}
 

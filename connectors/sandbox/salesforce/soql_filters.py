@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any, assert_never
 
-from connectors.sandbox.salesforce import ids, soql_dates, wire
+from connectors.sandbox.salesforce import ids, notation, soql_dates
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.fields import NUMBER_TYPES, TEXT_TYPES, Field
 from connectors.sandbox.salesforce.soql_paths import Paths
@@ -178,12 +178,12 @@ class Filters:
                 return literal.value
             case ("boolean", LiteralKind.BOOLEAN):
                 return literal.value
-            case ("date", LiteralKind.DATE) if wire.parse_day(str(literal.value)) is not None:
+            case ("date", LiteralKind.DATE) if notation.parse_day(str(literal.value)) is not None:
                 return literal.value
             case ("datetime", LiteralKind.DATETIME):
-                at = wire.parse_instant(str(literal.value))
+                at = notation.parse_instant(str(literal.value))
                 if at is not None:
-                    return wire.instant(at)
+                    return notation.instant(at)
         raise self._wrong_type(field, literal)
 
     def _id(self, text: str) -> str | None:

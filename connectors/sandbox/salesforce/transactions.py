@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
-from connectors.sandbox.salesforce import incoming, rules, wire
+from connectors.sandbox.salesforce import incoming, notation, rules
 from connectors.sandbox.salesforce.changes import Actor, RecordChange, change_type_of, differing
 from connectors.sandbox.salesforce.errors import SalesforceError, deleted, no_access, not_found
 from connectors.sandbox.salesforce.schema import SObject
@@ -142,7 +142,7 @@ class Transaction:
         return found
 
     def _stamp(self, row: Row, *, is_new: bool) -> None:
-        at = wire.instant(self.began_at)
+        at = notation.instant(self.began_at)
         if is_new:
             row.update(CreatedDate=at, CreatedById=self._actor.user_id)
         row.update(LastModifiedDate=at, LastModifiedById=self._actor.user_id, SystemModstamp=at)

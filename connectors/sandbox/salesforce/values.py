@@ -4,7 +4,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.sandbox.salesforce import ids, wire
+from connectors import wire
+from connectors.sandbox.salesforce import ids, notation
 from connectors.sandbox.salesforce.errors import SalesforceError, malformed_id
 from connectors.sandbox.salesforce.fields import NUMBER_TYPES, TEXT_TYPES, Field
 from connectors.sandbox.salesforce.schema import SObject
@@ -113,7 +114,7 @@ def _number(owner: SObject, field: Field, value: Any) -> Decimal | int:
     if exact.adjusted() >= field.precision - field.scale:
         message = f"{owner.label}: {field.label}: value outside of valid range on numeric field: {value}"
         raise SalesforceError("NUMBER_OUTSIDE_VALID_RANGE", message, (field.name,))
-    return int(exact) if field.type == "int" else wire.number(exact, field.scale)
+    return int(exact) if field.type == "int" else notation.number(exact, field.scale)
 
 
 def _boolean(field: Field, value: Any) -> bool:
@@ -126,10 +127,10 @@ def _boolean(field: Field, value: Any) -> bool:
 
 def _day(field: Field, value: Any) -> str:
     if isinstance(value, str):
-        day = wire.parse_day(value)
+        day = notation.parse_day(value)
         if day is not None:
             return value
-        at = wire.parse_instant(value)
+        at = notation.parse_instant(value)
         if at is not None:
             return at.date().isoformat()
     raise _wrong_type(field, value)
@@ -137,10 +138,10 @@ def _day(field: Field, value: Any) -> str:
 
 def _instant(field: Field, value: Any) -> str:
     if isinstance(value, str):
-        at = wire.parse_instant(value)
+        at = notation.parse_instant(value)
         if at is not None:
-            return wire.instant(at)
-        if wire.parse_day(value) is not None:
+            return notation.instant(at)
+        if notation.parse_day(value) is not None:
             return f"{value}T00:00:00.000+0000"
     raise _wrong_type(field, value)
 

@@ -1,29 +1,12 @@
-"""JSON and times as Salesforce writes them: exact decimals, milliseconds and a numeric UTC offset."""
+"""Times, days and numbers as Salesforce writes them: milliseconds, a numeric UTC offset, exact decimals."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
-
-import simplejson
 
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
 )
-
-
-def dumps(value: Any) -> bytes:
-    """JSON with Decimals as numbers, digit for digit."""
-    return simplejson.dumps(value, use_decimal=True, separators=(",", ":")).encode()
-
-
-def loads(data: bytes | str) -> Any:
-    """JSON with numbers that have a fraction as Decimal; raises ValueError, also for NaN and Infinity."""
-    return simplejson.loads(data, use_decimal=True, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def instant(at: datetime) -> str:
