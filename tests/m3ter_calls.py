@@ -43,6 +43,10 @@ class Caller:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
+    def renew_token(self) -> None:
+        """Take a new token, as after five hours."""
+        self._token = self.organization.tokens.issue()
+
     async def get(self, path: str, **query: Any) -> Any:
         """GET below the organization; the status is in `status`."""
         return await self.call("GET", path, query=query)

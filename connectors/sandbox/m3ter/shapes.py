@@ -22,7 +22,7 @@ def checked(fields: Mapping[str, Field], body: Any, *, refuse_unknown: bool, whe
     Raises RefusedError (400). Whether m3ter refuses unknown fields is not documented, hence `refuse_unknown`.
     """
     if not isinstance(body, dict):
-        raise bad_request(f"{where or 'body'}: must be an object")
+        raise bad_request(f"{where.rstrip('.') or 'body'}: must be an object")
     unknown = [key for key in body if key not in fields]
     if unknown and refuse_unknown:
         raise bad_request(f"{where}{unknown[0]}: unrecognized field")
