@@ -6,7 +6,7 @@ from uuid import UUID
 
 from state import database, sql
 from state.database import Connection, Db, Row
-from state.errors import Conflict, NotFound
+from state.errors import Conflict, LeaseLost, NotFound
 from state.models import RUN_TRANSITIONS, RunStatus, SyncStatus, may_become
 from state.run_models import LogLine, NewRun, Run, RunObject, RunResult
 
@@ -26,7 +26,11 @@ async def start(db: Db, new: NewRun) -> UUID:
 
 
 async def finish(tx: Connection, run_id: UUID, result: RunResult) -> None:
-    """End a run with its objects and log. Raises NotFound, Conflict for a run that ended before."""
+    """End a run with its objects and log.
+
+    Raises NotFound, LeaseLost for a run that another attempt of the record ended as interrupted, Conflict for
+    one that ended otherwise.
+    """
     sources = may_become(RUN_TRANSITIONS, result.status)
     ended = await database.execute(
         *(tx, _SQL["finish"], run_id, result.status, result.sync_status, result.success, result.message),
@@ -34,7 +38,11 @@ async def finish(tx: Connection, run_id: UUID, result: RunResult) -> None:
     )
     if not ended:
         found = await get(tx, run_id)
+        if found.status is RunStatus.AWAITING_RETRY:
+            raise LeaseLost(f"The run {run_id} was taken for interrupted: another attempt has the record.")
         raise Conflict(f"The run {run_id} is {found.status} and cannot become {result.status}.")
+    counted = [("run", result.status.value), *(("object", each.action) for each in result.objects)]
+    await database.execute(tx, _SQL["count"], run_id, *map(list, zip(*counted, strict=True)))
     if result.objects:
         fields = [
             (o.object_name, o.salesforce_id, o.m3ter_id, o.action, o.success, o.message, dict(o.changes))

@@ -118,6 +118,10 @@ CREATE TABLE record_states (                       -- what is remembered of a re
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (integration_id, record_id)
 );
+CREATE INDEX record_states_first ON record_states (integration_id, first_synced_at) WHERE first_synced_at IS NOT NULL;
+CREATE INDEX record_states_last ON record_states (integration_id, last_synced_at) WHERE last_synced_at IS NOT NULL;
+CREATE INDEX record_states_issues ON record_states (integration_id, updated_at DESC)
+    WHERE sync_status IN ('Partial Success', 'Failed');
 
 CREATE TABLE external_mappings (
     m3ter_org_id text NOT NULL,
@@ -129,6 +133,7 @@ CREATE TABLE external_mappings (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (m3ter_org_id, m3ter_entity, external_table, external_id)
 );
+CREATE INDEX external_mappings_record ON external_mappings (external_id);
 CREATE INDEX external_mappings_m3ter ON external_mappings (m3ter_org_id, m3ter_entity, m3ter_id);
 
 CREATE TABLE intents (                             -- a create that was about to be sent (law 3)
@@ -146,6 +151,7 @@ CREATE TABLE intents (                             -- a create that was about to
 );
 CREATE UNIQUE INDEX intents_open ON intents (m3ter_org_id, m3ter_entity, external_table, external_id)
     WHERE status = 'OPEN';
+CREATE INDEX intents_open_record ON intents (external_id) WHERE status = 'OPEN';
 
 CREATE TABLE runs (
     run_id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -192,6 +198,14 @@ CREATE TABLE run_log (
     kind text NOT NULL CHECK (kind IN ('call', 'note')),
     detail jsonb NOT NULL,                         -- call: system, method, path, status, milliseconds, error
     PRIMARY KEY (run_id, line)
+);
+
+CREATE TABLE totals (                              -- counters that outlive restarts and the pruning of runs
+    integration_id uuid NOT NULL REFERENCES integrations ON DELETE CASCADE,
+    kind text NOT NULL CHECK (kind IN ('run', 'object')),
+    label text NOT NULL,                           -- the run's status, or what was done for an object
+    total bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (integration_id, kind, label)
 );
 
 CREATE TABLE health (                              -- what each part last said of itself

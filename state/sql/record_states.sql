@@ -9,7 +9,7 @@ FROM record_states WHERE integration_id = $1 AND record_id = $2;
 -- Null keeps what is known; first_synced_at is set once
 INSERT INTO record_states
     (integration_id, record_id, criterion_held, sync_status, last_run_id, first_synced_at, last_synced_at)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, $7), $7)
+VALUES ($1, $2, $3, $4, $5, coalesce($6::timestamptz, $7::timestamptz), $7)
 ON CONFLICT (integration_id, record_id) DO UPDATE SET
     criterion_held = excluded.criterion_held,
     sync_status = coalesce(excluded.sync_status, record_states.sync_status),

@@ -33,6 +33,16 @@ INSERT INTO run_log (run_id, line, logged_at, kind, detail)
 SELECT $1, l.line, l.logged_at, l.kind, l.detail
 FROM unnest($2::timestamptz[], $3::text[], $4::jsonb[]) WITH ORDINALITY AS l (logged_at, kind, detail, line);
 
+-- count --
+-- Add a finished run and what it did to the counters, in order so that two daemons never deadlock
+INSERT INTO totals (integration_id, kind, label, total)
+SELECT r.integration_id, t.kind, t.label, count(*)
+FROM runs r, unnest($2::text[], $3::text[]) AS t (kind, label)
+WHERE r.run_id = $1
+GROUP BY r.integration_id, t.kind, t.label
+ORDER BY r.integration_id, t.kind, t.label
+ON CONFLICT (integration_id, kind, label) DO UPDATE SET total = totals.total + excluded.total;
+
 -- find --
 -- The latest first. Each filter null for any: $1 run, $2 integration name or id, $3 record (as the record of
 -- the run or of one of its objects), $4 whether it failed; $5 how many

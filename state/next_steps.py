@@ -1,0 +1,67 @@
+"""Says in sentences what is next for a record, and what a person can do about it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from state.insight_models import IssueKind, RunStory
+from state.models import InboxRow, InboxStatus, Intent, RecordState
+
+
+def instruction(kind: IssueKind, record_id: str, due_at: datetime | None) -> str:
+    """What to do about a record's issue that brings no instruction of its own."""
+    if kind is IssueKind.RETRYING and due_at is not None:
+        return f"It is tried again at {_at(due_at)}; `m3sync sync {record_id}` tries it now."
+    return f"Mend what the message names, then `m3sync sync {record_id}`."
+
+
+def sentences(
+    rows: Sequence[InboxRow],
+    told: Sequence[RunStory],
+    states: Sequence[RecordState],
+    open_intents: Sequence[Intent],
+    parent_ids: Sequence[str],
+) -> tuple[str, ...]:
+    """What is next for a record, the most urgent first."""
+    found = [_of_row(row) for row in rows]
+    found += [
+        f"Creating the {each.m3ter_entity} of {each.external_id} was begun at {_at(each.created_at)} and its "
+        "end is not known: m3ter is read before it is created again."
+        for each in open_intents
+    ]
+    if not rows:
+        found += [_of_end(states, told)] if states or told else []
+        found += [f"It is a line: its changes are synced with {each}." for each in parent_ids]
+    return tuple(found) or ("m3sync has heard nothing of this record. `m3sync sync ID` syncs it now.",)
+
+
+def _of_row(row: InboxRow) -> str:
+    where = f"{row.object_name} {row.record_id} ({row.integration_name})"
+    match row.status:
+        case InboxStatus.CLAIMED:
+            return (
+                f"{where} is being synced, attempt {row.attempts}, by {row.claimed_by}; "
+                f"its lease runs until {_at(row.lease_until or row.due_at)}."
+            )
+        case InboxStatus.SET_ASIDE:
+            return (
+                f"{where} was set aside after {row.attempts} attempts: {row.error} "
+                f"The next change of the record or `m3sync sync {row.record_id}` tries again."
+            )
+        case InboxStatus.WAITING if row.error:
+            return f"{where} is tried again at {_at(row.due_at)}, after {row.attempts} attempts: {row.error}"
+        case InboxStatus.WAITING:
+            return f"{where} waits for its turn since {_at(row.first_changed_at)}."
+
+
+def _of_end(states: Sequence[RecordState], told: Sequence[RunStory]) -> str:
+    if told and told[0].run.success is False:
+        run = told[0].run
+        ended = f"Nothing is planned: the last run ended as {run.status}."
+        return f"{ended} {run.message} {run.instruction}".rstrip()
+    if told or any(state.last_synced_at for state in states):
+        return "Nothing is waiting: the record is in step as of its last sync."
+    return "Nothing is waiting: the record does not meet the criterion of its integration."
+
+
+def _at(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

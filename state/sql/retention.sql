@@ -1,0 +1,36 @@
+-- What may be forgotten. Inbox, mappings, intents still open and totals never are.
+
+-- change_events --
+-- Heard longer ago than $1, at most $2 at once
+DELETE FROM change_events WHERE change_event_id IN (
+    SELECT change_event_id FROM change_events WHERE received_at < now() - $1::interval LIMIT $2
+);
+
+-- runs --
+-- Begun longer ago than $1 with their objects and log, except a record's last one and those unfinished
+DELETE FROM runs WHERE run_id IN (
+    SELECT r.run_id FROM runs r
+    WHERE r.started_at < now() - $1::interval AND r.completed_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM record_states s
+                      WHERE s.integration_id = r.integration_id AND s.record_id = r.record_id
+                        AND s.last_run_id = r.run_id)
+    ORDER BY r.started_at LIMIT $2
+);
+
+-- run_log --
+-- The lines of runs begun longer ago than $1
+DELETE FROM run_log WHERE run_id IN (
+    SELECT r.run_id FROM runs r
+    WHERE r.started_at < now() - $1::interval AND EXISTS (SELECT FROM run_log l WHERE l.run_id = r.run_id)
+    ORDER BY r.started_at LIMIT $2
+);
+
+-- intents --
+-- Closed longer ago than $1
+DELETE FROM intents WHERE intent_id IN (
+    SELECT intent_id FROM intents WHERE closed_at < now() - $1::interval LIMIT $2
+);
+
+-- leases --
+-- Of claims that ended without letting go
+DELETE FROM leases WHERE lease_until < now() - interval '1 day';
