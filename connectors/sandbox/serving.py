@@ -9,7 +9,6 @@ from connectors import wire
 from connectors.sandbox import company
 from connectors.sandbox.clock import Clock
 from connectors.sandbox.m3ter import application as m3ter_api
-from connectors.sandbox.m3ter import controls as m3ter_controls
 from connectors.sandbox.m3ter.organization import Organization
 from connectors.sandbox.manners import M3terManners, SalesforceManners
 from connectors.sandbox.salesforce import rest as salesforce_api
@@ -97,12 +96,7 @@ def _salesforce(org: Org, stream: OrgStream) -> System:
 
 
 def _m3ter(organization: Organization) -> System:
-    return System(
-        name="m3ter",
-        app=m3ter_api.application(organization),
-        manners=M3terManners(organization),
-        own_actions=m3ter_controls.actions(organization),
-    )
+    return System("m3ter", m3ter_api.application(organization), M3terManners(organization))
 
 
 def _salesforce_login(org: Org) -> dict[str, Any]:
