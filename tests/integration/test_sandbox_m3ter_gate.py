@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connectors import http
 from connectors.sandbox.m3ter import controls, gate
 from connectors.sandbox.m3ter.organization import Organization
 from tests import m3ter_examples
@@ -143,6 +144,19 @@ async def test_the_firewall_stops_text_that_looks_like_an_attack(caller: Caller,
     caller.organization.behaviour.has_firewall = False
     await caller.post("accounts", ACCOUNT | {"purchaseOrderNumber": text})
     assert caller.status == 200
+
+
+async def test_the_control_acts_are_served_and_pass_the_gate(caller: Caller) -> None:
+    rows = http.dumps(
+        {"kind": "Account", "rows": [ACCOUNT | {"code": f"c{number}"} for number in range(2000)]}
+    )
+    assert len(rows) > gate.LARGEST_BODY
+    loaded = await caller.raw("POST", "/sandbox/load", rows, {})
+    assert len(loaded["ids"]) == 2000
+    assert await caller.raw("POST", "/sandbox/entities", b"{}", {}) == {"counts": {"Account": 2000}}
+    answer = await caller.raw("POST", "/sandbox/entities", b'{"kind":"Unicorn"}', {})
+    assert caller.status == 400
+    assert "Unicorn" in answer["message"]
 
 
 def test_the_control_acts_read_and_change_the_organization() -> None:

@@ -169,6 +169,8 @@ async def test_every_route_is_described_and_answers_as_described(caller: Caller)
     left = set()
     for route in application(organization).router.routes():
         template = route.resource.canonical if route.resource else ""
+        if template.startswith("/sandbox/"):
+            continue
         concrete = re.sub(r"\{[^}]+\}", "x", template)
         operation = openapi.load().operation(route.method if route.method != "HEAD" else "GET", concrete)
         is_plain = re.sub(r"^/organizations/[^/]+/|/x$", "", concrete) in plain

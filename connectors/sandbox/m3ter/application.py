@@ -5,6 +5,7 @@ from aiohttp import web
 from connectors.sandbox.m3ter import (
     balances,
     bills,
+    controls,
     enddates,
     entities,
     eventlists,
@@ -18,7 +19,7 @@ from connectors.sandbox.m3ter import (
 from connectors.sandbox.m3ter.organization import Organization
 
 # Above the firewall's limit, so that it is the firewall that refuses a body that is too large.
-_LARGEST_READ = 8 * 1024 * 1024
+_LARGEST_READ = 64 * 1024 * 1024
 
 
 def application(organization: Organization) -> web.Application:
@@ -26,6 +27,7 @@ def application(organization: Organization) -> web.Application:
     app = web.Application(middlewares=gate.middlewares(organization), client_max_size=_LARGEST_READ)
     # The general routes come last: /accounts/search is no account.
     for part in (
+        controls,
         oauth,
         search,
         singles,

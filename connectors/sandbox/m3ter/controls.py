@@ -1,9 +1,12 @@
 """What a test may tell this m3ter: other behaviour, expired tokens, entities read or kept directly."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from aiohttp import web
+
+from connectors.sandbox.m3ter import answers
 from connectors.sandbox.m3ter.kinds import every_kind
 from connectors.sandbox.m3ter.organization import Organization
 from connectors.sandbox.m3ter.refusals import RefusedError
@@ -54,6 +57,22 @@ def actions(organization: Organization) -> Mapping[str, Callable[[Document], Doc
         "create": create,
         "load": load,
     }
+
+
+def routes(organization: Organization) -> list[web.RouteDef]:
+    """The acts as routes; 400 with {"message"} for what they cannot do."""
+    return [web.post(f"/sandbox/{path}", _handler(act)) for path, act in actions(organization).items()]
+
+
+def _handler(act: Callable[[Document], Document]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handler(request: web.Request) -> web.Response:
+        asked = await answers.body_of(request)
+        try:
+            return answers.reply(act(asked if isinstance(asked, dict) else {}))
+        except (ValueError, LookupError, TypeError) as error:
+            return answers.error(400, f"{type(error).__name__}: {error}")
+
+    return handler
 
 
 def _kind(asked: Document) -> str:

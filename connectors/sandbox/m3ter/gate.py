@@ -41,7 +41,7 @@ def middlewares(organization: Organization) -> list[Middleware]:
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if organization.behaviour.has_firewall:
+        if organization.behaviour.has_firewall and not request.path.startswith("/sandbox/"):
             await _inspect(request)
         if request.path.startswith("/organizations/"):
             _admit(organization, limit, request)
