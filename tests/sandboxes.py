@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,8 @@ import pytest
 
 from connectors import wire
 from connectors.sandbox import serving
+
+REPOSITORY = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ async def local_sandbox(options: serving.Options | None = None) -> AsyncIterator
 async def sandbox_in_process(*arguments: str) -> AsyncIterator[SandboxProcess]:
     """Serve both systems from a process that outlives whatever the test kills."""
     command = [sys.executable, "-m", "connectors.sandbox", "--json", *arguments]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY)
     assert process.stdout is not None
     try:
         line = await process.stdout.readline()

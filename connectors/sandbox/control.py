@@ -3,7 +3,7 @@
 It is never journalled and never faulty.
 
 GET    /sandbox/health                  {"system", "status", "time"}
-GET    /sandbox/journal                 {"entries"}; ?bodies=1 adds them, ?since=N, ?method=GLOB, ?path=GLOB
+GET    /sandbox/journal                 {"entries"}; ?bodies=1 adds bodies, ?since=N, ?method=GLOB, ?path=GLOB
 DELETE /sandbox/journal                 forgets them
 POST   /sandbox/faults                  a fault (faults.FaultRequest) -> {"id"}, or a kind of the system's own
 GET    /sandbox/faults                  {"faults": [...]} with hits and how many requests each holds
@@ -12,6 +12,8 @@ GET    /sandbox/clock                   {"now", "ahead_seconds"}
 POST   /sandbox/clock                   {"advance_seconds": N}, for both servers at once
 POST   /sandbox/org/ACTION              Salesforce only (salesforce/control.py): hide, show, undelete,
                                         empty-bin {"ids"}; expire-sessions {}; limit {"max", "used"}
+POST   /sandbox/ACTION                  m3ter only: see m3ter/controls.py
+The kinds that only a stream has are listed in salesforce/streaming.py.
 """
 
 import re

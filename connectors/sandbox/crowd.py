@@ -1,12 +1,12 @@
 """A company of any size, the same at each start: so many accounts, each with an agreement of two lines."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from connectors.sandbox.salesforce import notation
 from connectors.sandbox.salesforce.records import Org
 
 CITIES = (("Leeds", "United Kingdom"), ("Austin", "United States"), ("Lyon", "France"), ("Porto", "Portugal"))
@@ -39,11 +39,16 @@ def load(org: Org, products: Sequence[PricedProduct], count: int) -> None:
     today = org.now().date()
     account_ids = org.load("Account", (_account(number) for number in range(1, count + 1)))
     opportunities = (
-        _opportunity(number, account_id, today) for number, account_id in enumerate(account_ids, start=1)
+        _opportunity(number, account_id, today) | {"Amount": _amount(_lines(number, products))}
+        for number, account_id in enumerate(account_ids, start=1)
     )
     opportunity_ids = org.load("Opportunity", opportunities)
-    lines = (_lines(number, each, products) for number, each in enumerate(opportunity_ids, start=1))
-    org.load("OpportunityLineItem", itertools.chain.from_iterable(lines))
+    lines = (
+        {"OpportunityId": opportunity_id, **line}
+        for number, opportunity_id in enumerate(opportunity_ids, start=1)
+        for line in _lines(number, products)
+    )
+    org.load("OpportunityLineItem", lines)
 
 
 def _account(number: int) -> dict[str, Any]:
@@ -72,15 +77,18 @@ def _opportunity(number: int, account_id: str, today: date) -> dict[str, Any]:
     }
 
 
-def _lines(number: int, opportunity_id: str, products: Sequence[PricedProduct]) -> Iterator[dict[str, Any]]:
+def _lines(number: int, products: Sequence[PricedProduct]) -> Iterator[dict[str, Any]]:
     for step in range(2):
         product = products[(number + step) % len(products)]
-        quantity = Decimal(f"{100 + number % 900}.0")
         yield {
-            "OpportunityId": opportunity_id,
             "PricebookEntryId": product.entry_id,
-            "Quantity": quantity,
-            "UnitPrice": product.list_price,
+            "Quantity": notation.number(100 + number % 900, 2),
+            "UnitPrice": notation.number(product.list_price, 6),
             "m3ter_Do_Not_Sync_Plan__c": False,
             "m3ter_Do_Not_Sync_Pricing__c": False,
         }
+
+
+def _amount(lines: Iterator[dict[str, Any]]) -> Decimal:
+    totals = (notation.number(line["Quantity"] * line["UnitPrice"], 2) for line in lines)
+    return notation.number(sum(totals, Decimal(0)), 2)

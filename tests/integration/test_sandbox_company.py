@@ -1,6 +1,7 @@
 """The demo company: the same products in both systems, agreements to sync, and nothing synced yet."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -38,10 +39,15 @@ async def test_agreements_are_in_several_stages_each_with_priced_lines(sandbox: 
     assert stages.count("Closed Won") >= 3
     assert stages.count("Negotiation/Review") >= 3
     for row in opportunities:
-        lines = org.table("OpportunityLineItem").find("OpportunityId", row["Id"])
-        assert lines
-        assert row["Amount"] == sum(org.row(line)["TotalPrice"] for line in lines)  # type: ignore[index]  # all live
-        assert row["End_Date__c"] > row["CloseDate"]
+        check_agreement(sandbox, row)
+
+
+def check_agreement(sandbox: LocalSandbox, opportunity: Mapping[str, Any]) -> None:
+    table = sandbox.running.org.table("OpportunityLineItem")
+    lines = [table.rows[line] for line in table.find("OpportunityId", opportunity["Id"]) or ()]
+    assert lines
+    assert opportunity["Amount"] == sum(line["TotalPrice"] for line in lines)
+    assert opportunity["End_Date__c"] > opportunity["CloseDate"]
 
 
 async def test_most_accounts_can_be_billed_and_one_lacks_its_email(sandbox: LocalSandbox) -> None:
@@ -83,3 +89,5 @@ async def test_a_company_of_any_size_is_the_same_each_time(crowd: LocalSandbox) 
             assert [row.get("Name") for row in one.values()] == [row.get("Name") for row in two.values()]
     assert len(first.table("Account").rows) == len(first.table("Opportunity").rows) == 250
     assert len(first.table("OpportunityLineItem").rows) == 500
+    for opportunity in first.table("Opportunity").live():
+        check_agreement(crowd, opportunity)

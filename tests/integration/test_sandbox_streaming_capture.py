@@ -206,3 +206,17 @@ async def test_platform_events_have_their_channel(client: Bayeux, empty_sandbox:
     assert (await client.subscribe("/event/Ping__e"))["successful"] is True
     await control.fault("publish", channel="/event/Ping__e", payload={"Text__c": "hello"})
     assert await payloads(client) == [{"Text__c": "hello"}]
+
+
+async def test_a_write_over_rest_says_which_client_it_came_from(
+    client: Bayeux, empty_sandbox: LocalSandbox
+) -> None:
+    url = f"{empty_sandbox.salesforce['url']}/services/data/v67.0/sobjects/Account"
+    headers = {"Authorization": f"Bearer {client.token}", "Sforce-Call-Options": "client=night-job"}
+    async with client.http.post(url, json={"Name": "Ada Freight"}, headers=headers) as response:
+        assert response.status == 201
+        record_id = (await response.json())["id"]
+    [body] = await payloads(client)
+    assert body[HEADER]["recordIds"] == [record_id]
+    assert body[HEADER]["changeOrigin"] == "com/salesforce/api/rest/67.0;client=night-job"
+    assert body[HEADER]["commitUser"] == empty_sandbox.running.org.actor.user_id

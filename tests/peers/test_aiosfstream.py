@@ -16,7 +16,7 @@ import pytest
 
 from tests.sandboxes import LocalSandbox
 
-# aiosfstream asks for aiocometd, which cannot open a connection on Python >= 3.10: a fork of it takes its name.
+# aiosfstream asks for aiocometd, which cannot open a connection on Python >= 3.10: a fork takes its name.
 for _name, _module in list(sys.modules.items()):
     if _name.partition(".")[0] == aiocometd_noloop.__name__:
         sys.modules[_name.replace("aiocometd_noloop", "aiocometd", 1)] = _module
