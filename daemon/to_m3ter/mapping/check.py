@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from connectors.m3ter import shapes
 from connectors.m3ter.models import EntityKind
 from daemon.to_m3ter.mapping import check_fields, described, document, errors, expressions, limits, soql
-from daemon.to_m3ter.mapping.check_fields import Finding
 
 Shapes = Mapping[EntityKind, shapes.Shape]
+Finding = check_fields.Finding
 
 
 def check(mapping: document.Mapping, describes: described.Describes, m3ter_shapes: Shapes) -> list[Finding]:
@@ -31,38 +31,27 @@ def _check_graph(mapping: document.Mapping, describes: described.Describes) -> I
     for name, line in mapping.lines.items():
         yield from _check_line(mapping.parent, name, line, describes)
     try:
-        own, children = soql.selected(mapping)
         soql.soql(mapping, "0" * 18)
+        asked = [(where, *_from_object(mapping, path)) for where, path in soql.reads(mapping)]
     except errors.MappingInvalid as error:
         yield Finding("error", error.where, error.message, error.instruction)
         return
-    asked = [(mapping.parent, path) for path in own]
-    asked += [(mapping.lines[name].object, path) for name, paths in children.items() for path in paths]
-    for object_name, path in asked:
+    for where, object_name, path in dict.fromkeys(asked):
         answer = described.find(describes, object_name, path)
-        if isinstance(answer, described.Unknown):
-            where = " and ".join(_mentions(mapping, path[-1])) or "objects"
-            yield Finding("error", where, answer.message, answer.instruction)
-        elif isinstance(answer, described.Undescribed) and object_name in describes:
+        if isinstance(answer, described.Undescribed) and answer.otherwise is None:
             message = f"Salesforce has no object {answer.object_names[0]} that m3sync's user can see."
-            yield Finding("error", f"{object_name}.{'.'.join(path)}", message, "Give the user access to it.")
+            yield Finding("error", where, message, "Correct the name, or give the user access to the object.")
+        elif isinstance(answer, described.Undescribed | described.Unknown):
+            unknown = answer if isinstance(answer, described.Unknown) else answer.otherwise
+            if unknown is not None:
+                yield Finding("error", where, unknown.message, unknown.instruction)
 
 
-def _mentions(mapping: document.Mapping, name: str) -> list[str]:
-    """Where in the document a Salesforce field is read, for a message."""
-    places = ["criterion.holds"] if mapping.criterion and _reads(mapping.criterion.holds.paths, name) else []
-    for kind, made in mapping.in_order:
-        if made.only_if and _reads(made.only_if.paths, name):
-            places.append(f"objects.{kind}.only_if")
-        if made.do_not_sync and _reads(made.do_not_sync.paths, name):
-            places.append(f"objects.{kind}.do_not_sync")
-        fields = made.fields.items()
-        places += [f"objects.{kind}.fields.{target}" for target, value in fields if _reads(value.paths, name)]
-    return places
-
-
-def _reads(paths: tuple[expressions.Path, ...], name: str) -> bool:
-    return any(path and path[-1] == name for path in paths)
+def _from_object(mapping: document.Mapping, path: expressions.Path) -> tuple[str, expressions.Path]:
+    """A path from the parent as one from the object it begins at: a line's own, or the parent."""
+    if path[0] in mapping.lines:
+        return mapping.lines[path[0]].object, path[1:] or ("Id",)
+    return mapping.parent, path
 
 
 def _check_line(
@@ -88,15 +77,15 @@ def _check_required(kind: str, made: document.ObjectMapping, shape: shapes.Shape
     for name in shape.required:
         if name not in made.fields:
             yield Finding(
-                "error", where, f"m3ter requires {name} of a {kind}, and it is not mapped.", f"Map {name}."
+                "error", where, f"m3ter requires {kind} {name}, and it is not mapped.", f"Map {name}."
             )
     for group in limits.ONE_OF.get(kind, ()):
         given = [name for name in group if name in made.fields]
         if not given:
-            message = f"m3ter requires {' or '.join(group)} of a {kind}, and neither is mapped."
+            message = f"m3ter requires {kind} {' or '.join(group)}, and neither is mapped."
             yield Finding("error", where, message, f"Map {group[0]} or {group[1]}.")
         elif len(given) > 1:
-            message = f"m3ter takes {' or '.join(group)}, and both are mapped."
+            message = f"m3ter takes {kind} {' or '.join(group)}, and both are mapped."
             yield Finding("warning", where, message, "Where both have a value, the record is refused.")
 
 

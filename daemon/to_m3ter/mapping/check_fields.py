@@ -31,7 +31,15 @@ ACCEPTED = {
     "integer": {"integer", "any"},
     "number": {"number", "integer", "any"},
     "boolean": {"boolean", "any"},
-    "map": {"text", "number", "integer", "date", "date-time", "any"},
+    "custom": {"text", "number", "integer", "date", "date-time", "any"},
+}
+WORDS = {
+    "string": "a text",
+    "text": "a text",
+    "email": "an e-mail address",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "custom": "a text or a number",
 }
 REMEDY = {
     "string": 'Add the transform "string".',
@@ -40,7 +48,7 @@ REMEDY = {
     "integer": 'Add the transform "integer".',
     "number": 'Add the transform "decimal", or map a number field.',
     "boolean": 'Add the transform "boolean", or map a checkbox.',
-    "map": 'Add the transform "string".',
+    "custom": 'Add the transform "string".',
 }
 
 
@@ -126,10 +134,10 @@ def _check_value(asked: Asked, describes: described.Describes, shape: shapes.Fie
 def _check_id(asked: Asked, given: str) -> Iterator[Finding]:
     expected = IDS.get(asked.target)
     if expected is None:
-        message = f"{asked.target} of a m3ter {asked.kind} is no id, and the id of a {given} is given."
+        message = f"{asked.target} of a m3ter {asked.kind} is no id, and the id of {given} is given."
         yield Finding("error", asked.where, message, "Use path, literal or jmespath.")
     elif expected != given:
-        message = f"{asked.target} takes the id of a {expected}, not of a {given}."
+        message = f"{asked.target} takes the id of {expected}, not of {given}."
         yield Finding("error", asked.where, message, f"Name {expected} instead of {given}.")
 
 
@@ -149,16 +157,17 @@ def _check_flow(asked: Asked, flow: flows.Flow, shape: shapes.FieldShape) -> Ite
         yield Finding("error", asked.where, message, "Remove it, or put a transform before it.")
         return
     target = (shape.items or shape) if shape.type == "array" else shape
-    accepted = ACCEPTED.get(target.type)
+    kind = "custom" if asked.target.startswith("customFields.") else target.type
+    accepted = ACCEPTED.get(kind)
     if accepted is None:
         message = f"{asked.target} of a m3ter {asked.kind} is a table."
         yield Finding("error", asked.where, message, f"Map its parts, as {asked.target}.NAME.")
         return
     refused = made.kinds - accepted
     if refused:
-        given = " or a ".join(sorted(refused))
-        message = f"m3ter takes a {target.type} here, and {asked.value.origin} gives a {given}."
-        yield Finding("error", asked.where, message, REMEDY.get(target.type, "Map another field."))
+        given = " or ".join(WORDS.get(word, f"a {word}") for word in sorted(refused))
+        message = f"m3ter takes {WORDS.get(kind, f'a {kind}')} here, and {asked.value.origin} gives {given}."
+        yield Finding("error", asked.where, message, REMEDY.get(kind, "Map another field."))
     if target.max_length is not None and made.length > target.max_length:
         message = (
             f"{asked.value.origin} may have {made.length} characters, and m3ter takes {target.max_length}."
@@ -179,6 +188,11 @@ def _check_literal(asked: Asked, shape: shapes.FieldShape) -> Iterator[Finding]:
             "error", asked.where, f"The transform fails: {error}.", "Remove it, or change the literal."
         )
         return
-    for problem in limits.problems_of(shape, made, asked.target):
+    whole, _, part = asked.target.partition(".")
+    if part and whole == "customFields":
+        problems = limits.problems_of(shapes.FieldShape("map"), {part: made}, whole)
+    else:
+        problems = limits.problems_of(shape, made, asked.target)
+    for problem in problems:
         message = f"{problem.target} {problem.message}."
         yield Finding("error", asked.where, message, problem.instruction or "Change the literal.")

@@ -47,9 +47,10 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Undescribed:
-    """The path leads to an object that has not been described."""
+    """The path leads to objects that have not been described; `otherwise` is what those described answer."""
 
     object_names: tuple[str, ...]
+    otherwise: Unknown | None = None
 
 
 Found = Known | Unknown | Undescribed
@@ -60,8 +61,8 @@ def find(describes: Describes, object_name: str, path: expressions.Path) -> Foun
     describe = describes.get(object_name)
     if describe is None:
         return Undescribed((object_name,))
-    if len(path) == 1:
-        return _field(describe, path[0])
+    if len(path) <= 1:
+        return _field(describe, path[0] if path else "Id")
     targets = next(
         (f["referenceTo"] for f in describe["fields"] if f.get("relationshipName") == path[0]), None
     )
@@ -73,7 +74,8 @@ def find(describes: Describes, object_name: str, path: expressions.Path) -> Foun
     known = next((answer for answer in answers if isinstance(answer, Known)), None)
     if known:
         return Known(known.object_name, known.name, known.kind, known.length, is_nillable=True)
-    return Undescribed(missing) if missing else answers[0]
+    unknown = next((answer for answer in answers if isinstance(answer, Unknown)), None)
+    return Undescribed(missing, unknown) if missing else answers[0]
 
 
 def wanted(mapping: document.Mapping, describes: Describes) -> set[str]:
@@ -83,11 +85,9 @@ def wanted(mapping: document.Mapping, describes: Describes) -> set[str]:
     """
     objects = {mapping.parent, *(line.object for line in mapping.lines.values())}
     missing = objects - set(describes)
-    own, children = soql.selected(mapping)
-    asked = [(mapping.parent, path) for path in own]
-    asked += [(mapping.lines[name].object, path) for name, paths in children.items() for path in paths]
-    for object_name, path in asked:
-        answer = find(describes, object_name, path)
+    for _, path in soql.reads(mapping):
+        line = mapping.lines.get(path[0])
+        answer = find(describes, line.object, path[1:]) if line else find(describes, mapping.parent, path)
         if isinstance(answer, Undescribed):
             missing.update(answer.object_names)
     return missing
@@ -108,7 +108,9 @@ def child(describes: Describes, parent: str, relationship: str) -> Mapping[str, 
 def near(name: str, names: Iterable[str]) -> str:
     """ "Did you mean" for a misspelt name, or nothing."""
     by_lower = {known.lower(): known for known in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=2, cutoff=0.7)
+    wanted = name.lower()
+    close = [wanted] if wanted in by_lower else difflib.get_close_matches(wanted, by_lower, n=2, cutoff=0.6)
+    close = close or [known for known in by_lower if wanted in known][:2]
     return f"Did you mean {' or '.join(by_lower[match] for match in close)}? " if close else ""
 
 

@@ -51,12 +51,12 @@ class ObjectMapping(values.Part):
                 raise ValueError(message)
         return self
 
-    def paths(self) -> Iterator[expressions.Path]:
-        """The Salesforce fields this object reads, relative to its source record."""
-        for flag in (self.only_if, self.do_not_sync):
-            yield from flag.paths if flag else ()
-        for value in self.fields.values():
-            yield from value.paths
+    def reads(self) -> Iterator[tuple[str, expressions.Path]]:
+        """The Salesforce fields read, relative to the source record, with the keys that read them."""
+        for key, flag in (("only_if", self.only_if), ("do_not_sync", self.do_not_sync)):
+            yield from ((key, path) for path in (flag.paths if flag else ()))
+        for target, value in self.fields.items():
+            yield from ((f"fields.{target}", path) for path in value.paths)
 
     def references(self) -> Iterator[tuple[str, str]]:
         """(m3ter field, entity) for each id taken from another object of the same sync."""

@@ -1,7 +1,7 @@
 """The one SELECT that reads a record's whole graph for a sync."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from daemon.to_m3ter.mapping import document, errors, expressions
 
@@ -36,7 +36,7 @@ def selected(mapping: document.Mapping) -> tuple[list[expressions.Path], dict[st
     """The fields to read: of the parent (with relationship paths), and of each child relationship."""
     own: list[expressions.Path] = [("Id",), *((stamp,) for stamp in STAMPS)]
     children: dict[str, list[expressions.Path]] = {}
-    for path in _wanted(mapping):
+    for _, path in reads(mapping):
         if path[0] in mapping.lines:
             inner = children.setdefault(path[0], [("Id",)])
             inner.append(path[1:] or ("Id",))
@@ -45,15 +45,15 @@ def selected(mapping: document.Mapping) -> tuple[list[expressions.Path], dict[st
     return _once(own), {name: _once(paths) for name, paths in children.items()}
 
 
-def _wanted(mapping: document.Mapping) -> Iterable[expressions.Path]:
-    """Every path the mapping reads, from the parent, in the order of the document."""
+def reads(mapping: document.Mapping) -> Iterator[tuple[str, expressions.Path]]:
+    """Every path the mapping reads, from the parent on, with its place; in the document's order."""
     if mapping.criterion:
-        yield from mapping.criterion.holds.paths
-        yield from (tuple(path.split(".")) for path in mapping.criterion.fields)
+        yield from (("criterion.holds", path) for path in mapping.criterion.holds.paths)
+        yield from (("criterion.fields", tuple(path.split("."))) for path in mapping.criterion.fields)
     for kind, made in mapping.in_order:
         source = tuple(made.source.split(".")) if made.source else ()
-        yield (*source, "Id")
-        for path in made.paths():
+        yield f"objects.{kind}.source", (*source, "Id")
+        for key, path in made.reads():
             whole = (*source, *path)
             relationships = len(whole) - 1 - (whole[0] in mapping.lines)
             if relationships > 5:
@@ -61,7 +61,7 @@ def _wanted(mapping: document.Mapping) -> Iterable[expressions.Path]:
                 raise errors.MappingInvalid(
                     message, where=f"objects.{kind}", instruction="Use a formula field."
                 )
-            yield whole
+            yield f"objects.{kind}.{key}", whole
 
 
 def _once(paths: list[expressions.Path]) -> list[expressions.Path]:
