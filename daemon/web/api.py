@@ -1,0 +1,104 @@
+"""/api/v1: what the panel shows, in JSON."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from uuid import UUID
+
+from aiohttp import web
+
+from daemon.web import answers, judging
+from daemon.web.sources import SOURCES
+from state import health, insights
+from state.errors import StateError
+from state.insight_models import RunFilter
+
+routes = web.RouteTableDef()
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+_MOST_RUNS = 500
+
+
+class WrongQueryError(Exception):
+    """A request that says what cannot be; its text says what is wrong."""
+
+
+def _answering(handler: Handler) -> Handler:
+    @wraps(handler)
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except WrongQueryError as error:
+            return answers.refusal(str(error), "Correct the address.", 400)
+        except StateError as error:
+            return answers.of_state(error)
+
+    return answer
+
+
+@routes.get("/api/v1/status")
+@_answering
+async def status(request: web.Request) -> web.Response:
+    """Each integration's Synchronization Information, and what each part says of itself."""
+    db = judging.reached(request.app[SOURCES])
+    return answers.json({"integrations": await insights.statuses(db), "health": await health.all(db)})
+
+
+@routes.get("/api/v1/runs")
+@_answering
+async def runs(request: web.Request) -> web.Response:
+    """The latest runs with their objects; ?limit= ?failed=true ?integration= ?record= narrow them."""
+    db = judging.reached(request.app[SOURCES])
+    return answers.json({"runs": await insights.latest_runs(db, run_filter(request))})
+
+
+@routes.get("/api/v1/runs/{run_id}")
+@_answering
+async def run(request: web.Request) -> web.Response:
+    """One run with objects and log."""
+    db = judging.reached(request.app[SOURCES])
+    return answers.json(await insights.run(db, run_id_of(request)))
+
+
+@routes.get("/api/v1/explain/{record_id}")
+@_answering
+async def explain(request: web.Request) -> web.Response:
+    """One record's story."""
+    db = judging.reached(request.app[SOURCES])
+    story = await insights.explain(db, record_id_of(request))
+    return answers.json(story, 200 if story.is_known else 404)
+
+
+def run_filter(request: web.Request) -> RunFilter:
+    """Raises WrongQueryError."""
+    query = request.query
+    limit = query.get("limit", "20")
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MOST_RUNS:
+        raise WrongQueryError(f"limit is a number from 1 to {_MOST_RUNS}.")
+    failed = query.get("failed", "")
+    if failed not in ("", "true", "false"):
+        raise WrongQueryError("failed is true or false.")
+    return RunFilter(
+        failed={"": None, "true": True, "false": False}[failed],
+        integration=query.get("integration"),
+        record_id=query.get("record"),
+        limit=int(limit),
+    )
+
+
+def run_id_of(request: web.Request) -> UUID:
+    """Raises WrongQueryError."""
+    try:
+        return UUID(request.match_info["run_id"])
+    except ValueError:
+        raise WrongQueryError("A run id is a UUID.") from None
+
+
+def record_id_of(request: web.Request) -> str:
+    """The 18-character id of the record asked for. Raises WrongQueryError."""
+    given = request.match_info["record_id"]
+    full = request.app[SOURCES].full_record_id(given)
+    if full is None:
+        raise WrongQueryError(
+            f"{given[:40]} is not a Salesforce record id: it has 15 or 18 letters and digits."
+        )
+    return full

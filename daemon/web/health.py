@@ -1,0 +1,64 @@
+"""/livez, /readyz and /healthz: whether it lives, whether it is ready, and what is wrong."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from daemon.web import answers, judging
+from daemon.web.sources import SOURCES
+from state import insights
+from state.errors import StateError
+from state.insight_models import Status
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/livez")
+async def livez(_request: web.Request) -> web.Response:
+    """200 as long as the process answers."""
+    return web.Response(text="live\n")
+
+
+@routes.get("/readyz")
+async def readyz(request: web.Request) -> web.Response:
+    """200, or 503 with one line for each cause."""
+    verdict = await judging.judge(request.app[SOURCES])
+    if verdict.is_ready:
+        return web.Response(text="ready\n")
+    lines = [f"{each.subject}: {each.message} {each.instruction}".rstrip() for each in verdict.causes]
+    return web.Response(text="\n".join(lines) + "\n", status=503)
+
+
+@routes.get("/healthz")
+async def healthz(request: web.Request) -> web.Response:
+    """Both, and each integration's lag, last sync and issues."""
+    sources = request.app[SOURCES]
+    verdict = await judging.judge(sources)
+    answer: dict[str, Any] = {
+        "is_live": True,
+        "is_ready": verdict.is_ready,
+        "causes": verdict.causes,
+        "started_at": sources.started_at,
+        "integrations": [],
+    }
+    try:
+        async with asyncio.timeout(judging.PATIENCE.total_seconds()):
+            statuses = await insights.statuses(judging.reached(sources))
+    except (StateError, TimeoutError):
+        pass  # the verdict says so already
+    else:
+        answer["integrations"] = [_summary(status) for status in statuses]
+    return answers.json(answer, 200 if verdict.is_ready else 503)
+
+
+def _summary(status: Status) -> dict[str, Any]:
+    return {
+        "name": status.integration.name,
+        "flow": status.integration.flow,
+        "current": status.current,
+        "lag_seconds": status.lag,
+        "last_synchronized_at": status.last_synchronized_at,
+        "inbox": status.inbox,
+        "issue_count": status.issue_count,
+    }

@@ -1,0 +1,89 @@
+"""Whether the daemon is ready, and what is wrong when it is not: one judgement for every page that asks."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from daemon.web.sources import Sources
+from state import health, integrations
+from state.database import Db
+from state.errors import DatabaseUnavailable, StateError
+from state.models import Health, Integration
+
+PATIENCE = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One reason not to be ready: what is wrong where, and what to do."""
+
+    subject: str
+    message: str
+    instruction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Ready when there is no cause against it."""
+
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.causes
+
+
+async def judge(sources: Sources) -> Verdict:
+    """Database reached, parts running, both systems well, every enabled integration listening."""
+    if not sources.is_running():
+        return Verdict((Cause("daemon", sources.trouble() or "It is starting or stopping."),))
+    try:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            db = reached(sources)
+            reports, wanted = await health.all(db), await integrations.enabled(db)
+    except TimeoutError:
+        seconds = f"{PATIENCE.total_seconds():.0f} s"
+        return Verdict(
+            (Cause("database", f"It did not answer in {seconds}.", "Look at the database server."),)
+        )
+    except StateError as error:
+        return Verdict((Cause("database", error.reason, error.instruction),))
+    return Verdict((*_unwell(reports, wanted), *_not_listening(reports, wanted, sources)))
+
+
+def reached(sources: Sources) -> Db:
+    """The database; raises DatabaseUnavailable while it has not been reached."""
+    db = sources.db()
+    if db is None:
+        raise DatabaseUnavailable(
+            sources.trouble() or "The database has not been reached yet.", "m3sync keeps trying."
+        )
+    return db
+
+
+def _unwell(reports: list[Health], wanted: list[Integration]) -> list[Cause]:
+    """What the parts say of themselves; a system that no enabled integration uses makes nobody wait."""
+    used = {each.salesforce_credential_name for each in wanted} | {
+        each.m3ter_credential_name for each in wanted
+    }
+    return [
+        Cause(each.subject, each.message, each.instruction)
+        for each in reports
+        if not each.is_well and _name(each.subject, used)
+    ]
+
+
+def _name(subject: str, used: set[str | None]) -> bool:
+    system, colon, name = subject.partition(":")
+    return not colon or system not in ("salesforce", "m3ter", "stream") or name in used
+
+
+def _not_listening(reports: list[Health], wanted: list[Integration], sources: Sources) -> list[Cause]:
+    """A stream counts only when this very process has reported it: an earlier one's word is old."""
+    heard = {each.subject for each in reports if each.reported_at >= sources.started_at}
+    names = sorted({each.salesforce_credential_name for each in wanted if each.salesforce_credential_name})
+    return [
+        Cause(f"stream:{name}", "It is not listening to Salesforce's change events yet.")
+        for name in names
+        if f"stream:{name}" not in heard
+    ]

@@ -1,0 +1,111 @@
+"""/metrics: the figures of the database and of this process, for Prometheus."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from daemon.web import judging
+from daemon.web.sources import SOURCES
+from state import insights
+from state.errors import StateError
+from state.insight_models import Figures
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/metrics")
+async def metrics(request: web.Request) -> web.Response:
+    """Always 200: while the database is away only `m3sync_ready 0` and the process's own figures remain."""
+    sources = request.app[SOURCES]
+    verdict = await judging.judge(sources)
+    try:
+        async with asyncio.timeout(judging.PATIENCE.total_seconds()):
+            figures = await insights.figures(judging.reached(sources))
+    except (StateError, TimeoutError):
+        figures = None
+    registry = CollectorRegistry()
+    registry.register(_Ready(verdict.is_ready))
+    if figures is not None:
+        registry.register(_Figures(figures))
+    ProcessCollector(namespace="m3sync", registry=registry)
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Ready(Collector):
+    def __init__(self, is_ready: bool) -> None:
+        self._is_ready = is_ready
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily("m3sync_ready", "1 when /readyz answers 200.", value=int(self._is_ready))
+
+
+class _Figures(Collector):
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._inbox()
+        yield from self._totals()
+        yield from self._moments()
+        well = GaugeMetricFamily(
+            "m3sync_part_well", "1 when the part last said that it is well.", labels=["part"]
+        )
+        for each in self._figures.health:
+            well.add_metric([each.subject], int(each.is_well))
+        yield well
+
+    def _inbox(self) -> Iterable[Metric]:
+        records = GaugeMetricFamily(
+            "m3sync_inbox_records",
+            "Records known to have changed and not yet synced.",
+            labels=["integration", "status"],
+        )
+        for name, depth in self._figures.inbox.items():
+            counts = {"waiting": depth.waiting, "claimed": depth.claimed, "set_aside": depth.set_aside}
+            for status, count in counts.items():
+                records.add_metric([name, status], count)
+        yield records
+        lag = GaugeMetricFamily(
+            "m3sync_lag_seconds",
+            "Age of the oldest change not yet synced, 0 when none waits.",
+            labels=["integration"],
+        )
+        for name, age in self._figures.lag.items():
+            lag.add_metric([name], age.total_seconds())
+        yield lag
+
+    def _totals(self) -> Iterable[Metric]:
+        runs = CounterMetricFamily("m3sync_runs", "Runs that ended.", labels=["integration", "status"])
+        for (name, status), total in self._figures.runs.items():
+            runs.add_metric([name, status], total)
+        yield runs
+        objects = CounterMetricFamily(
+            "m3sync_objects", "m3ter objects looked at, by what was done.", labels=["integration", "action"]
+        )
+        for (name, action), total in self._figures.objects.items():
+            objects.add_metric([name, action], total)
+        yield objects
+
+    def _moments(self) -> Iterable[Metric]:
+        synced = GaugeMetricFamily(
+            "m3sync_last_sync_timestamp_seconds", "When a record was last synced.", labels=["integration"]
+        )
+        for name, at in self._figures.last_synchronized_at.items():
+            synced.add_metric([name], at.timestamp())
+        yield synced
+        if self._figures.last_event_at is not None:
+            yield GaugeMetricFamily(
+                "m3sync_last_event_timestamp_seconds",
+                "When a change event was last heard.",
+                value=self._figures.last_event_at.timestamp(),
+            )
+        yield GaugeMetricFamily(
+            "m3sync_open_intents",
+            "Creates whose outcome in m3ter is not known yet.",
+            value=self._figures.open_intents,
+        )

@@ -1,0 +1,100 @@
+"""How values are worded for people (panel and command line) and for machines (JSON)."""
+
+import dataclasses
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from state.run_models import LogLine, Run
+
+
+def shown(value: object) -> str:
+    """A value as people read it; times in UTC to the second."""
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        case timedelta():
+            return lasting(value)
+        case Enum():
+            return str(value.value)
+        case list() | tuple():
+            return ", ".join(shown(part) for part in value) or "-"
+        case _:
+            return str(value)
+
+
+def lasting(duration: timedelta) -> str:
+    """A duration in the two units that matter: `340 ms`, `4.2 s`, `12 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    sizes = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
+    size, unit, part_size, part_unit = next(each for each in sizes if whole >= each[0])
+    count, rest = divmod(whole, size)
+    part = rest // part_size
+    return f"{count} {unit} {part} {part_unit}" if part else f"{count} {unit}"
+
+
+def since(at: datetime, now: datetime | None = None) -> str:
+    """How long ago (or until when), coarsely: `just now`, `5 min ago`, `in 3 h`."""
+    seconds = int(((now or datetime.now(UTC)) - at).total_seconds())
+    if abs(seconds) < 5:
+        return "just now"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        if abs(seconds) >= size:
+            count = f"{abs(seconds) // size} {unit}"
+            return f"{count} ago" if seconds > 0 else f"in {count}"
+    raise AssertionError(seconds)
+
+
+def came_to(run: Run) -> str:
+    """The sync status where the sync came to one, else the run's."""
+    return str(run.sync_status.value if run.sync_status else run.status.value)
+
+
+def change_text(change: object) -> str:
+    """`before -> after` of one field."""
+    if isinstance(change, list | tuple) and len(change) == 2:
+        return f"{shown(change[0])} -> {shown(change[1])}"
+    return shown(change)
+
+
+def log_text(line: LogLine) -> str:
+    """One log line in words: `m3ter POST /organizations/... 200, 12 ms`."""
+    detail = line.detail
+    if line.kind != "call":
+        text = detail.get("message") or detail.get("text")
+        return str(text or "; ".join(f"{name}: {value}" for name, value in detail.items()))
+    call = " ".join(str(detail.get(name, "")) for name in ("system", "method", "path"))
+    answer = f"{call} {detail.get('status') or 'no answer'}, {detail.get('milliseconds')} ms"
+    return f"{answer}: {detail['error']}" if detail.get("error") else answer
+
+
+def plain(value: object) -> Any:
+    """Rows, times and ids as JSON knows them: times ISO 8601 in UTC, durations in seconds."""
+    match value:
+        case datetime():
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case timedelta():
+            return round(value.total_seconds(), 3)
+        case uuid.UUID():
+            return str(value)
+        case Enum():
+            return value.value
+        case Mapping():
+            return {str(key): plain(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(inner) for inner in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            return value
