@@ -17,6 +17,7 @@ from state import postmaster
 from state.errors import DatabaseUnavailable
 
 _PATIENCE = timedelta(seconds=60)  # a crash recovery may take a while
+_LOOK_EVERY = timedelta(seconds=1)
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 _LOG_LIMIT = 5_000_000
@@ -31,9 +32,26 @@ async def server(directory: Path) -> AsyncIterator[str]:
     """
     member = Member(directory)
     try:
-        yield await asyncio.to_thread(member.join)
+        url = await asyncio.to_thread(member.join)
+        watch = asyncio.create_task(_keep_running(member), name="embedded database")
+        try:
+            yield url
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
     finally:
         await asyncio.to_thread(member.leave)
+
+
+async def _keep_running(member: "Member") -> None:
+    """Start the server again when it died, as a service manager would; who uses it reconnects."""
+    never = asyncio.Event()
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(never.wait(), _LOOK_EVERY.total_seconds())
+        if not member.is_running():
+            with suppress(DatabaseUnavailable, OSError):  # whoever uses the database says so; here it is tried again
+                await asyncio.to_thread(member.revive)
 
 
 class Member:
@@ -66,6 +84,21 @@ class Member:
                     f"The embedded database cannot be kept in {self._home}: {error}.",
                     "Check that the state directory is yours and has free space, or set state_directory.",
                 ) from error
+
+    def is_running(self) -> bool:
+        """Whether any process of the server lives, wherever it runs."""
+        alive = _Lock(self._home / "alive.lock")
+        if alive.try_take():
+            alive.let_go()
+            return False
+        return True
+
+    def revive(self) -> None:
+        """Start the server again if it died. Raises DatabaseUnavailable."""
+        with self._turn:
+            if self._has_joined:
+                with _Lock(self._home / "start.lock").held():
+                    self._ensure_ready()
 
     def leave(self) -> None:
         """Give up the share; the last one out stops the server."""
@@ -114,7 +147,7 @@ class Member:
         try:
             if not self._data.exists():
                 postmaster.create(self._data, who)
-            (self._data / "postmaster.pid").unlink(missing_ok=True)
+            postmaster.tidy(self._data)
             postmaster.prepare(self._data, who)
             log = self._home / "postgres.log"
             if log.exists() and log.stat().st_size > _LOG_LIMIT:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,6 +180,18 @@ def prepare(data: Path, who: Identity) -> None:
     (data / "pg_ident.conf").write_text(
         "".join(f'm3sync "{name}" {ROLE}\n' for name in sorted(who.peer_names))
     )
+
+
+def tidy(data: Path) -> None:
+    """Take away what a server that died left; only for who knows that none runs there.
+
+    PostgreSQL itself only asks whether a process of the number written there exists, which may by now be any.
+    """
+    pid_file = data / "postmaster.pid"
+    with suppress(FileNotFoundError, ValueError, ChildProcessError):
+        os.waitpid(int(pid_file.read_text().split("\n", 1)[0]), os.WNOHANG)  # it may have been our child
+    for left in (pid_file, data / ".s.PGSQL.5432", data / ".s.PGSQL.5432.lock"):
+        left.unlink(missing_ok=True)
 
 
 def start(data: Path, who: Identity, log: Path, alive_fd: int) -> int:
