@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 from jsonschema import Draft4Validator, FormatChecker
 
 ABSENT = (
-    "m3ter's OpenAPI description is needed: set M3TER_OPENAPI to the path of m3ter-openapi.json (it is not "
-    "part of this repository; see the README's section on tests)."
+    "m3ter's OpenAPI description is needed and absent: set M3TER_OPENAPI to the path of m3ter-openapi.json. "
+    "It is m3ter's file and not part of this repository; .ci/run says where it expects it."
 )
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _formats = FormatChecker(formats=())
@@ -139,7 +139,7 @@ def load() -> Description:
     """The description named by M3TER_OPENAPI; without it a test fails plainly, never passes."""
     path = os.environ.get("M3TER_OPENAPI", "")
     if not path or not Path(path).is_file():
-        raise AssertionError(f"{ABSENT} It is {path!r} now." if path else ABSENT)
+        raise AssertionError(f"{ABSENT} M3TER_OPENAPI is {path!r} now.")
     return _loaded(path)
 
 

@@ -44,6 +44,8 @@ async def test_an_entity_is_answered_as_described_at_every_step_of_its_life(
     created = await caller.post(path, body)
     assert caller.status == 200, created
     assert openapi.load().unknown_fields(f"{kind}Response", created) == set()
+    for band in created.get("pricingBands", ()):
+        assert openapi.load().unknown_fields("PricingBand", band) == set()
     assert (await caller.get(f"{path}/{created['id']}"))["version"] == 1
     assert [one["id"] for one in (await caller.get(path))["data"]] == [created["id"]]
     updated = await caller.put(f"{path}/{created['id']}", {**body, "version": 1})

@@ -90,7 +90,7 @@ class Organization:
         """PUT: the body takes the entity's place, and what it leaves out is gone; raises RefusedError."""
         old = self.store.get(kind, entity_id)
         self.check_version(kind, body, old)
-        entity = self._stamped(self._read(kind, body), old) | hidden_part(old)
+        entity = self._stamped(self._read(kind, body), old)
         return self._write(kind, entity, old)
 
     def replace_document(self, name: str, body: Any) -> Entity:
@@ -211,8 +211,3 @@ class Organization:
 def shown(entity: Entity) -> Entity:
     """The entity without what only the sandbox needs to know."""
     return {key: value for key, value in entity.items() if not key.startswith("_")}
-
-
-def hidden_part(entity: Entity) -> Entity:
-    """What only the sandbox needs to know of an entity."""
-    return {key: value for key, value in entity.items() if key.startswith("_")}
