@@ -50,7 +50,7 @@ async def _keep_running(member: "Member") -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(never.wait(), _LOOK_EVERY.total_seconds())
         if not member.is_running():
-            with suppress(DatabaseUnavailable, OSError):  # whoever uses the database says so; here it is tried again
+            with suppress(DatabaseUnavailable, OSError):  # its users say so; tried again soon
                 await asyncio.to_thread(member.revive)
 
 
