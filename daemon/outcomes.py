@@ -10,7 +10,7 @@ from uuid import UUID
 from state import inbox, record_parents, record_states, runs
 from state.database import Db, transaction
 from state.models import Claim, RecordState, RunStatus, SyncStatus
-from state.run_models import LogLine, RunObject, RunResult
+from state.run_models import LogLine, Run, RunObject, RunResult
 
 # m3ter's Apex class is m3.SyncToM3terService; Salesforce calls an Apex action namespace__Class.
 ACTION_NAME = "m3__SyncToM3terService"
@@ -278,10 +278,10 @@ def _run_object(result: ObjectResult) -> RunObject:
     )
 
 
-def of_run(status: SyncStatus, message: str, instruction: str, objects: Sequence[RunObject]) -> SyncResult:
+def of_run(run: Run, objects: Sequence[RunObject]) -> SyncResult:
     """The result of a run as it was recorded."""
     results = tuple(
         ObjectResult(item.object_name, item.salesforce_id, Action(item.action), item.message, item.m3ter_id)
         for item in objects
     )
-    return SyncResult(status, message, results, instruction)
+    return SyncResult(run.sync_status or SyncStatus.FAILED, run.message, results, run.instruction)

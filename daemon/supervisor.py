@@ -36,10 +36,14 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the supervisor asks and tells: the wanted parts, health by part name, a pulse after each round."""
+    """What the supervisor asks and tells: the wanted parts, health by part name, a pulse after each round.
+
+    `settled` is called once what is no longer wanted has stopped.
+    """
 
     wanted: Callable[[], Awaitable[Sequence[Part]]]
     report: Callable[[str, str], Awaitable[None]]  # (part name, "" when well or what is wrong)
+    settled: Callable[[], Awaitable[None]]
     pulse: Callable[[str], None]  # (one line for people)
 
 
@@ -86,6 +90,7 @@ class Supervisor:
         else:
             self._note_trouble("")
             await self._reconcile(wanted)
+            await self.surroundings.settled()
         self.surroundings.pulse(self._summary())
 
     async def _reconcile(self, wanted: dict[str, Part]) -> None:

@@ -4,6 +4,11 @@ import asyncio
 from datetime import timedelta
 
 
+def never() -> asyncio.Event:
+    """A stop event for those who are stopped by cancellation only."""
+    return asyncio.Event()
+
+
 async def pause(stop: asyncio.Event, longest: timedelta) -> None:
     """Until `stop` is set or the time is over."""
     await either(longest, stop)

@@ -121,9 +121,8 @@ class Worker:
         """Raises LeaseLost when another holder has it, or when it could not be prolonged in time."""
         loop = asyncio.get_running_loop()
         good_until = loop.time() + self.options.lease.total_seconds()
-        never = asyncio.Event()
         while True:
-            await waiting.pause(never, self.options.lease / 3)
+            await waiting.pause(waiting.never(), self.options.lease / 3)
             try:
                 await inbox.renew(self.place.db, claim)
             except DatabaseUnavailable as error:

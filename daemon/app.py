@@ -1,0 +1,227 @@
+"""The composition root: builds every part of the daemon and hands it down by argument."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from connectors.exchange import Limits
+from connectors.salesforce.outages import Pace
+from daemon import supervisor
+from daemon.outcomes import SyncResult
+from daemon.service import Service
+from daemon.settings import ConfigurationError, Settings, SystemSettings
+from daemon.supervisor import Part, Supervisor, Surroundings
+from daemon.to_m3ter import by_hand, retries, subscriber, waiting
+from daemon.to_m3ter.links import Links, Patience
+from daemon.to_m3ter.tasks import Manner, Tasks
+from daemon.web import serving
+from daemon.web.sources import Sources
+from state import database, embedded, health, migrations, retention, signals, vault
+from state.database import Pool
+from state.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
+
+FORGETTING = timedelta(hours=6)
+RECONNECTING = retries.Policy(first=timedelta(seconds=1), longest=timedelta(seconds=10))
+
+
+@dataclass(slots=True)
+class Condition:
+    """What the web side is told of the daemon before and besides the database."""
+
+    service: Service
+    db: Pool | None = None
+    trouble: str = "It is starting."
+    is_running: bool = False
+
+    def waits(self, trouble: str) -> None:
+        """A service without its database is up all the same: it answers, and says what it waits for."""
+        if trouble != self.trouble:
+            log.error("waiting for the database", reason=trouble)
+            self.service.ready(f"Waiting: {trouble}")
+        self.trouble = trouble
+        self.service.alive(f"Waiting: {trouble}")
+
+    def runs(self, db: Pool) -> None:
+        self.db, self.trouble, self.is_running = db, "", True
+
+    def stops(self) -> None:
+        self.trouble, self.is_running = "It is stopping.", False
+        self.service.stopping()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """The service, until `stop`; then the record in hand is finished.
+
+    Raises ConfigurationError, SchemaNewer, SchemaInvalid or VaultError when it cannot be run at all.
+    """
+    condition = Condition(Service())
+    sources = Sources(lambda: condition.db, lambda: condition.trouble, lambda: condition.is_running)
+    async with serving.serve(settings.http, sources) as address:
+        log.info("serving", address=address)
+        async with _database(settings, stop, condition) as db:
+            if db is not None:
+                kept = vault.load_or_create_key(settings.vault_key_path)
+                async with Links(db, kept, _patience(settings)) as links:
+                    condition.runs(db)
+                    await _work(settings, stop, condition, Tasks(db, links, _manner(settings)), db)
+            condition.db = None
+    log.info("stopped")
+
+
+async def sync_one(settings: Settings, ids: list[str], integration: str | None = None) -> SyncResult:
+    """One Sync to m3ter of the one record named, by this process or by the daemon that holds it.
+
+    Raises StateError and ConfigurationError when nothing could even be tried.
+    """
+    record_id = by_hand.one_id(ids)
+    if isinstance(record_id, SyncResult):
+        return record_id
+    async with location(settings) as url, database.connect(url, min_size=1, max_size=4) as db:
+        if await migrations.pending(db):
+            raise ConfigurationError(
+                "The database is not laid out for this version of m3sync.", "Run `m3sync migrate` first."
+            )
+        kept = vault.load_or_create_key(settings.vault_key_path)
+        async with Links(db, kept, _patience(settings)) as links:
+            found = await by_hand.choose(db, links, by_hand.Wish(record_id, integration))
+            if isinstance(found, SyncResult):
+                return found
+            return await by_hand.sync(db, _manner(settings), found, record_id)
+
+
+@asynccontextmanager
+async def location(settings: Settings) -> AsyncIterator[str]:
+    """Where the database is: the URL set, or the embedded server's while inside."""
+    if settings.database_url is not None:
+        yield settings.database_url
+    else:
+        async with embedded.server(settings.state_directory) as url:
+            yield url
+
+
+@asynccontextmanager
+async def _database(
+    settings: Settings, stop: asyncio.Event, condition: Condition
+) -> AsyncIterator[Pool | None]:
+    """The migrated database, waited for; None when told to stop before it could be reached."""
+    async with AsyncExitStack() as open_things:
+        db, attempts = None, 0
+        while db is None and not stop.is_set():
+            try:
+                db = await _reach(settings, open_things)
+            except DatabaseUnavailable as error:
+                await open_things.aclose()
+                attempts += 1
+                condition.waits(str(error))
+                await waiting.pause(stop, retries.back_off(attempts, RECONNECTING))
+        yield db
+
+
+async def _reach(settings: Settings, open_things: AsyncExitStack) -> Pool:
+    # Each worker may hold one connection while its lease is renewed on another; listeners keep two.
+    size = max(settings.database.max_size, settings.worker.in_flight * 2 + 6)
+    url = await open_things.enter_async_context(location(settings))
+    opening = database.connect(url, min_size=settings.database.min_size, max_size=size)
+    db = await open_things.enter_async_context(opening)
+    await migrations.migrate(db)
+    return db
+
+
+async def _work(
+    settings: Settings, stop: asyncio.Event, condition: Condition, tasks: Tasks, db: Pool
+) -> None:
+    """Supervise what is wanted until `stop`, woken by the database."""
+    grace = timedelta(seconds=settings.worker.grace_seconds)
+    poll = timedelta(seconds=settings.worker.poll_seconds)
+    changed = asyncio.Event()
+
+    async def wanted() -> list[Part]:
+        return [Part(task.name, task.fingerprint, task.run) for task in await tasks.wanted()]
+
+    async def report(name: str, what: str) -> None:
+        if what:
+            await health.report(db, name, False, what, "It is restarted; the log says more.")
+        else:
+            await health.forget(db, name)
+
+    surroundings = Surroundings(wanted, report, tasks.tidy, condition.service.alive)
+    chief = Supervisor(surroundings, supervisor.Timings(poll=poll, grace=grace), changed)
+    condition.service.ready("Running")
+    log.info("running")
+    beside = [
+        asyncio.create_task(_relay(db, signals.INBOX, tasks.woken, poll), name="inbox signal"),
+        asyncio.create_task(_relay(db, signals.INTEGRATIONS, changed, poll), name="integrations signal"),
+        asyncio.create_task(_forget(db, stop), name="forgetting"),
+        asyncio.create_task(_farewell(stop, condition), name="farewell"),
+    ]
+    try:
+        await chief.run(stop)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        condition.stops()
+
+
+async def _farewell(stop: asyncio.Event, condition: Condition) -> None:
+    """Tell at once that it stops, while the record in hand is being finished."""
+    await stop.wait()
+    condition.stops()
+
+
+async def _relay(db: Pool, channel: str, event: asyncio.Event, poll: timedelta) -> None:
+    """Set the event whenever the database notifies the channel."""
+    async with signals.listen(db, [channel]) as signal:
+        while True:
+            if await signal.wait(poll):
+                event.set()
+
+
+async def _forget(db: Pool, stop: asyncio.Event) -> None:
+    """Now and then forget what is older than anybody needs."""
+    while not stop.is_set():
+        try:
+            await retention.prune(db)
+        except DatabaseUnavailable as error:
+            log.debug("nothing forgotten", reason=error.reason)
+        await waiting.pause(stop, FORGETTING)
+
+
+def _manner(settings: Settings) -> Manner:
+    worker = settings.worker
+    policy = retries.Policy(
+        first=timedelta(seconds=worker.backoff_seconds),
+        longest=timedelta(seconds=max(worker.backoff_seconds, worker.backoff_limit_seconds)),
+        max_attempts=worker.attempts,
+    )
+    first = timedelta(seconds=min(1.0, worker.backoff_seconds))
+    return Manner(
+        in_flight=worker.in_flight,
+        lease=worker.lease,
+        poll=timedelta(seconds=worker.poll_seconds),
+        policy=policy,
+        listening=subscriber.Timings(policy, Pace(first=first)),
+    )
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        salesforce=_limits(settings.salesforce, None),
+        m3ter=_limits(settings.m3ter, settings.m3ter.per_second),
+    )
+
+
+def _limits(system: SystemSettings, per_second: int | None) -> Limits:
+    return Limits(
+        connect=timedelta(seconds=system.connect_seconds),
+        answer=timedelta(seconds=system.total_seconds),
+        deadline=timedelta(seconds=system.total_seconds * 3),
+        attempts=system.attempts,
+        per_second=per_second,
+    )

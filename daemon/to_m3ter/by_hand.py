@@ -1,0 +1,162 @@
+"""One record synced because a person asked for it, by this process or by the daemon that holds it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from connectors.errors import RejectedError, SyncError
+from connectors.salesforce.models import to_id18
+from connectors.salesforce.rest import Salesforce
+from daemon import outcomes
+from daemon.outcomes import SyncResult
+from daemon.settings import ConfigurationError
+from daemon.to_m3ter import tasks, waiting
+from daemon.to_m3ter.links import Links
+from daemon.to_m3ter.tasks import Connected, Manner
+from daemon.to_m3ter.worker import Options, Worker
+from daemon.to_m3ter.workplace import Workplace
+from state import inbox, integrations, runs
+from state.database import Db
+from state.models import Cause, RunStatus
+from state.run_models import Run
+
+PRIORITY = 100
+LOOK_AGAIN = timedelta(milliseconds=200)
+PATIENCE = timedelta(minutes=2)
+# Objects whose ids begin alike in every org; those of custom objects differ (facts: key-prefix list).
+PREFIXES = {
+    "Account": "001",
+    "Contact": "003",
+    "Opportunity": "006",
+    "OpportunityLineItem": "00k",
+    "Lead": "00Q",
+    "Product2": "01t",
+    "Contract": "800",
+    "Order": "801",
+    "OrderItem": "802",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The record (18 characters), and the integration where one was named."""
+
+    record_id: str
+    integration: str | None = None
+
+
+def one_id(ids: list[str]) -> str | SyncResult:
+    """The one id in its 18 characters, or the Failed result: it takes exactly one record (seed: operational
+    safeguards of m3ter's action)."""
+    if len(ids) > 1:
+        return outcomes.too_many_records(len(ids))
+    if not ids or not (ids[0] or "").strip():
+        return outcomes.no_record()
+    try:
+        return to_id18(ids[0])
+    except RejectedError as error:
+        return outcomes.failed(error.message, error.instruction)
+
+
+async def choose(db: Db, links: Links, wish: Wish) -> Connected | SyncResult:
+    """The integration that syncs this kind of record, or why there is none.
+
+    Raises NotFound for an unknown name, ConfigurationError when nothing is connected, MappingInvalid and
+    VaultError.
+    """
+    if wish.integration is not None:
+        named = await tasks.connect(db, links, await integrations.get(db, wish.integration))
+        if named is None:
+            raise _unconnected(f"The integration {wish.integration} is not connected to both systems.")
+        return named
+    found = [await tasks.connect(db, links, each) for each in await integrations.list_all(db)]
+    connected = [each for each in found if each is not None]
+    if not connected:
+        raise _unconnected("No integration is connected to Salesforce and m3ter.")
+    try:
+        fitting = [each for each in connected if await _fits(each, wish.record_id)]
+    except SyncError as error:
+        return outcomes.failed(error.message, error.instruction)
+    preferred = [each for each in fitting if each.integration.enabled] or fitting
+    return preferred[0] if len(preferred) == 1 else _unclear(wish.record_id, preferred, connected)
+
+
+async def sync(db: Db, manner: Manner, chosen: Connected, record_id: str) -> SyncResult:
+    """Put the record into the inbox before all others and see it through.
+
+    Raises LeaseLost when the record was taken over while it was being synced, DatabaseUnavailable.
+    """
+    integration_id = chosen.integration.integration_id
+    place = Workplace(
+        db, chosen.org.client, chosen.organization.client, {integration_id: chosen.mapping}, manner.policy
+    )
+    worker = Worker(place, Options(f"{tasks.here()}/by hand", manner.lease, manner.poll))
+    before = {run.run_id for run in await _ended_runs(db, chosen, record_id)}
+    parent = chosen.mapping.parent
+    inbox_id = await inbox.put(db, integration_id, parent, record_id, cause=Cause.MANUAL, priority=PRIORITY)
+    give_up_at = datetime.now(UTC) + PATIENCE + manner.lease
+    while datetime.now(UTC) < give_up_at:
+        claim = await inbox.claim(
+            db,
+            worker=worker.options.name,
+            lease=manner.lease,
+            integration_ids=[integration_id],
+            inbox_id=inbox_id,
+        )
+        if claim is not None:
+            result = (await worker.take(claim)).result
+            if result is not None:
+                return result
+        elif ended := await _new_run(db, chosen, record_id, before):
+            return await _result(db, ended)
+        await waiting.pause(waiting.never(), LOOK_AGAIN)
+    return outcomes.failed(
+        f"The {parent} {record_id} is being synced by another process that has not finished.",
+        f"It stays in the inbox. See `m3sync explain {record_id}`.",
+    )
+
+
+async def _fits(connected: Connected, record_id: str) -> bool:
+    parent = connected.mapping.parent
+    prefix = PREFIXES.get(parent) or await _described_prefix(connected.org.client.salesforce, parent)
+    return record_id.startswith(prefix)
+
+
+async def _described_prefix(salesforce: Salesforce, object_name: str) -> str:
+    return str((await salesforce.describe(object_name)).get("keyPrefix") or "???")
+
+
+def _unclear(record_id: str, fitting: list[Connected], connected: list[Connected]) -> SyncResult:
+    if fitting:
+        names = ", ".join(each.integration.name for each in fitting)
+        return outcomes.failed(
+            f"Several integrations sync the record {record_id}: {names}.", "Name one with --integration."
+        )
+    parents = ", ".join(sorted({each.mapping.parent for each in connected}))
+    return outcomes.failed(
+        f"The record {record_id} is of a kind that no integration syncs (they sync: {parents}).",
+        "Give the id of such a record: for a line, the record it belongs to.",
+    )
+
+
+def _unconnected(reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        reason,
+        "Add credentials with `m3sync credentials add` and connect them: `m3sync integrations --help`.",
+    )
+
+
+async def _ended_runs(db: Db, chosen: Connected, record_id: str) -> list[Run]:
+    found = await runs.latest(db, integration=chosen.integration.integration_id, record_id=record_id, limit=5)
+    return [run for run in found if run.status is not RunStatus.STARTED and run.record_id == record_id]
+
+
+async def _new_run(db: Db, chosen: Connected, record_id: str, before: set[UUID]) -> Run | None:
+    """The run that another process made of our wish."""
+    found = [run for run in await _ended_runs(db, chosen, record_id) if run.run_id not in before]
+    return next((run for run in found if run.cause == Cause.MANUAL.value), None)
+
+
+async def _result(db: Db, run: Run) -> SyncResult:
+    objects = (await runs.objects(db, [run.run_id]))[run.run_id]
+    return outcomes.of_run(run, objects)

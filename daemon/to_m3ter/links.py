@@ -1,0 +1,156 @@
+"""Clients of both systems, one for each credential: opened when first wanted, anew on another secret."""
+
+import hashlib
+import itertools
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from connectors import wire
+from connectors.exchange import Limits
+from connectors.m3ter import rest as m3ter_rest
+from connectors.m3ter.models import M3terCredential
+from connectors.pacing import Pacer
+from connectors.salesforce import rest as salesforce_rest
+from connectors.salesforce.models import SalesforceCredential
+from daemon.to_m3ter.catalogue import Catalogue, Freshness
+from daemon.to_m3ter.standing import Standing
+from daemon.to_m3ter.workplace import Org, Organization
+from state import credentials
+from state.database import Db
+from state.errors import VaultError
+from state.models import Credential, NewCredential
+from state.vault import Vault
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The limits of calls to each system, and how long the catalogue may be trusted."""
+
+    salesforce: Limits = field(default_factory=Limits)
+    m3ter: Limits = field(default_factory=lambda: m3ter_rest.LIMITS)
+    freshness: Freshness = field(default_factory=Freshness)
+
+
+@dataclass(slots=True)
+class Link(Generic[T]):
+    """An open client. `number` tells it from the one before under the same credential."""
+
+    name: str
+    client: T
+    digest: str
+    closing: AsyncExitStack
+    number: int = field(default_factory=lambda: next(_numbers))
+
+
+class Links:
+    """`async with` closes them all."""
+
+    def __init__(self, db: Db, vault: Vault, patience: Patience | None = None) -> None:
+        self._db = db
+        self._vault = vault
+        self._patience = patience or Patience()
+        self._orgs: dict[UUID, Link[Org]] = {}
+        self._organizations: dict[UUID, Link[Organization]] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._outdated: list[AsyncExitStack] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.keep_only(())
+
+    async def org(self, credential_id: UUID) -> Link[Org]:
+        """Raises NotFound, VaultError."""
+        found, secret = await credentials.get(self._db, self._vault, credential_id)
+        return await self._current(self._orgs, found, secret, self._open_org)
+
+    async def organization(self, credential_id: UUID) -> Link[Organization]:
+        """Raises NotFound, VaultError."""
+        found, secret = await credentials.get(self._db, self._vault, credential_id)
+        return await self._current(self._organizations, found, secret, self._open_organization)
+
+    async def keep_only(self, numbers: Collection[int]) -> None:
+        """Close the clients that nobody wants any more."""
+        await _close_others(self._orgs, numbers)
+        await _close_others(self._organizations, numbers)
+        while self._outdated:
+            await self._outdated.pop().aclose()
+
+    async def _current(
+        self,
+        links: dict[UUID, Link[T]],
+        found: Credential,
+        secret: Mapping[str, Any],
+        opening: Callable[[Credential, Mapping[str, Any], AsyncExitStack], Awaitable[T]],
+    ) -> Link[T]:
+        digest = _digest(secret)
+        link = links.get(found.credential_id)
+        if link is None or link.digest != digest:
+            # The one before is closed by keep_only, once whoever uses it has stopped.
+            closing = AsyncExitStack()
+            if link is not None:
+                self._outdated.append(link.closing)
+            link = Link(found.name, await opening(found, secret, closing), digest, closing)
+            links[found.credential_id] = link
+        return link
+
+    async def _open_org(self, found: Credential, secret: Mapping[str, Any], closing: AsyncExitStack) -> Org:
+        model = _valid(SalesforceCredential, found, secret)
+
+        async def keep_token(token: SecretStr) -> None:
+            """Refresh tokens may be good only once: the next one must be durable before it is needed."""
+            rotated = {**secret, "refresh_token": token.get_secret_value()}
+            new = NewCredential(found.name, found.system, rotated, found.summary)
+            await credentials.add(self._db, self._vault, new, replace=True)
+            await credentials.mark_authorized(self._db, found.credential_id)
+            self._orgs[found.credential_id].digest = _digest(rotated)
+
+        opened = salesforce_rest.open(model, limits=self._patience.salesforce, on_refresh_token=keep_token)
+        salesforce = await closing.enter_async_context(opened)
+        standing = Standing(self._db, f"salesforce:{found.name}", found.credential_id)
+        return Org(salesforce, standing)
+
+    async def _open_organization(
+        self, found: Credential, secret: Mapping[str, Any], closing: AsyncExitStack
+    ) -> Organization:
+        model = _valid(M3terCredential, found, secret)
+        limits = self._patience.m3ter
+        # m3ter counts per organization, whichever credential asks.
+        pacer = self._pacers.setdefault(model.org_id, Pacer(limits.per_second))
+        m3ter = await closing.enter_async_context(m3ter_rest.open(model, limits=limits, pacer=pacer))
+        standing = Standing(self._db, f"m3ter:{found.name}", found.credential_id)
+        return Organization(m3ter, Catalogue(m3ter, self._patience.freshness), standing)
+
+
+async def _close_others(links: dict[UUID, Link[T]], numbers: Collection[int]) -> None:
+    for credential_id, link in list(links.items()):
+        if link.number not in numbers:
+            del links[credential_id]
+            await link.closing.aclose()
+
+
+def _valid(model: type[M], found: Credential, secret: Mapping[str, Any]) -> M:
+    try:
+        return model.model_validate(secret)
+    except ValidationError as error:
+        problem = error.errors(include_input=False)[0]
+        raise VaultError(
+            f"The credential {found.name} is incomplete: {problem['msg']}.", "Add the credential again."
+        ) from None
+
+
+def _digest(secret: Mapping[str, Any]) -> str:
+    return hashlib.sha256(wire.dumps(dict(sorted(secret.items())))).hexdigest()

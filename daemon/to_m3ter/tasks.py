@@ -1,0 +1,161 @@
+"""What should run just now, from the enabled integrations: one subscriber an org, workers for each pair."""
+
+import asyncio
+import hashlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from daemon.to_m3ter import intake
+from daemon.to_m3ter.links import Link, Links
+from daemon.to_m3ter.mapping import document
+from daemon.to_m3ter.mapping.errors import MappingInvalid
+from daemon.to_m3ter.retries import Policy
+from daemon.to_m3ter.standing import Standing
+from daemon.to_m3ter.subscriber import Subscriber, Timings
+from daemon.to_m3ter.worker import Options, Worker
+from daemon.to_m3ter.workplace import Org, Organization, Workplace
+from state import field_mappings, health, integrations
+from state.database import Db
+from state.errors import NotFound, VaultError
+from state.models import Integration
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A long-running task; it must be started anew when its fingerprint changes."""
+
+    name: str
+    fingerprint: str
+    run: Callable[[asyncio.Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the tasks work: records in flight for each pair of systems, leases, patience."""
+
+    in_flight: int = 1
+    lease: timedelta = timedelta(seconds=60)
+    poll: timedelta = timedelta(seconds=5)
+    policy: Policy = field(default_factory=Policy)
+    listening: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """An integration with its field mapping and the clients of both its systems."""
+
+    integration: Integration
+    mapping: document.Mapping
+    org: Link[Org]
+    organization: Link[Organization]
+
+
+@dataclass(slots=True)
+class Tasks:
+    """Works out what should run; `woken` is set by whoever hears that the inbox has something."""
+
+    db: Db
+    links: Links
+    manner: Manner
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _ailing: set[str] = field(default_factory=set)
+    _used: set[int] = field(default_factory=set)
+
+    async def wanted(self) -> list[Task]:
+        """Integrations that cannot run are reported in health and left out."""
+        ready = [found for each in await integrations.enabled(self.db) if (found := await self._ready(each))]
+        self._used = {link.number for each in ready for link in (each.org, each.organization)}
+        by_org: dict[int, list[Connected]] = {}
+        by_pair: dict[tuple[int, int], list[Connected]] = {}
+        for each in ready:
+            by_org.setdefault(each.org.number, []).append(each)
+            by_pair.setdefault((each.org.number, each.organization.number), []).append(each)
+        subscribers = [self._subscriber(some) for some in by_org.values()]
+        workers = [task for some in by_pair.values() for task in self._workers(some)]
+        return [*subscribers, *workers]
+
+    async def tidy(self) -> None:
+        """Close the clients that no wanted task uses; to be called once the others have stopped."""
+        await self.links.keep_only(self._used)
+
+    async def _ready(self, integration: Integration) -> Connected | None:
+        subject = f"integration:{integration.name}"
+        try:
+            connected = await connect(self.db, self.links, integration)
+        except MappingInvalid as error:
+            await self._ail(subject, f"{error.where} {error.message}".strip(), error.instruction)
+            return None
+        except (NotFound, VaultError) as error:
+            await self._ail(subject, error.reason, error.instruction)
+            return None
+        if subject in self._ailing:
+            self._ailing.discard(subject)
+            log.info("integration runs again", integration=integration.name)
+        await health.forget(self.db, subject)
+        return connected
+
+    async def _ail(self, subject: str, message: str, instruction: str) -> None:
+        if subject not in self._ailing:
+            log.error("integration cannot run", subject=subject, reason=message, instruction=instruction)
+        self._ailing.add(subject)
+        await health.report(self.db, subject, False, message, instruction)
+
+    def _subscriber(self, some: Sequence[Connected]) -> Task:
+        link = some[0].org
+        standing = Standing(self.db, f"stream:{link.name}", link.client.standing.credential_id)
+        subscriber = Subscriber(
+            self.db, link.client, standing, intake.watch(_mappings(some)), self.manner.listening
+        )
+        return Task(f"stream:{link.name}", _fingerprint(some), subscriber.run)
+
+    def _workers(self, some: Sequence[Connected]) -> list[Task]:
+        org, organization = some[0].org, some[0].organization
+        place = Workplace(self.db, org.client, organization.client, _mappings(some), self.manner.policy)
+        tasks = []
+        for number in range(1, self.manner.in_flight + 1):
+            name = f"worker:{org.name}:{organization.name}:{number}"
+            options = Options(f"{here()}/{name}", self.manner.lease, self.manner.poll)
+            tasks.append(Task(name, _fingerprint(some), Worker(place, options, self.woken).run))
+        return tasks
+
+
+async def connect(db: Db, links: Links, integration: Integration) -> Connected | None:
+    """The integration ready for use; None while it is not connected to both systems.
+
+    Raises MappingInvalid, NotFound, VaultError.
+    """
+    if integration.salesforce_credential_id is None or integration.m3ter_credential_id is None:
+        return None
+    saved = await field_mappings.get(db, integration.field_mapping_id)
+    return Connected(
+        integration,
+        document.parse(saved.document),
+        await links.org(integration.salesforce_credential_id),
+        await links.organization(integration.m3ter_credential_id),
+    )
+
+
+def here() -> str:
+    """This process, among all that share the database."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _mappings(some: Sequence[Connected]) -> Mapping[UUID, document.Mapping]:
+    return {each.integration.integration_id: each.mapping for each in some}
+
+
+def _fingerprint(some: Sequence[Connected]) -> str:
+    parts = [
+        f"{each.integration.integration_id} {each.integration.field_mapping_id} "
+        f"{each.integration.field_mapping_revision} {each.org.number} {each.organization.number}"
+        for each in some
+    ]
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
