@@ -2,7 +2,7 @@
 
 from typing import Any
 
-# field -> "type:length", "type?" where it may be empty, or "-> Object as Relationship"
+# field -> "type:length", "type?" where it may be empty, or "-> Object as Relationship" ("!": never empty)
 ORG: dict[str, dict[str, str]] = {
     "Account": {
         "Id": "id:18",
@@ -30,7 +30,7 @@ ORG: dict[str, dict[str, str]] = {
     },
     "OpportunityLineItem": {
         "Id": "id:18",
-        "OpportunityId": "-> Opportunity as Opportunity",
+        "OpportunityId": "-> Opportunity as Opportunity!",
         "PricebookEntryId": "-> PricebookEntry as PricebookEntry",
         "Name": "string:376",
         "UnitPrice": "currency",
@@ -51,7 +51,7 @@ ORG: dict[str, dict[str, str]] = {
     },
     "OrderItem": {
         "Id": "id:18",
-        "OrderId": "-> Order as Order",
+        "OrderId": "-> Order as Order!",
         "Product2Id": "-> Product2 as Product2",
         "ServiceDate": "date?",
         "EndDate": "date?",
@@ -87,9 +87,9 @@ def _field(name: str, spec: str) -> dict[str, Any]:
             "name": name,
             "type": "reference",
             "length": 18,
-            "nillable": True,
+            "nillable": not relationship.endswith("!"),
             "referenceTo": targets.split("|"),
-            "relationshipName": relationship,
+            "relationshipName": relationship.removesuffix("!"),
         }
     kind, _, length = spec.removesuffix("?").partition(":")
     return {

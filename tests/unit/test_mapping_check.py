@@ -30,14 +30,17 @@ def test_every_preset_is_right_for_an_org_with_its_fields(name: str) -> None:
     assert [finding for finding in found if finding.severity == "error"] == []
 
 
-def test_the_account_preset_warns_of_the_field_that_may_be_empty() -> None:
-    assert findings(presets.text("account")) == [
-        check.Finding(
-            "warning",
-            "objects.Account.fields.emailAddress",
-            "m3ter requires this field, and Billing_Email__c may be empty.",
-            'Records where it is empty are refused; the transform "default:…" would fill it in.',
-        )
+def test_the_presets_warn_of_what_may_be_empty_and_of_nothing_else() -> None:
+    email = check.Finding(
+        "warning",
+        "objects.Account.fields.emailAddress",
+        "m3ter requires this field, and Billing_Email__c may be empty.",
+        'Records where it is empty are refused; the transform "default:…" would fill it in.',
+    )
+    assert findings(presets.text("account")) == [email]
+    assert [finding.where for finding in findings(presets.text("opportunity"))] == [
+        email.where,
+        "objects.Commitment.fields.amount",
     ]
 
 

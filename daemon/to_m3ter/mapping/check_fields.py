@@ -122,7 +122,7 @@ def _check_value(asked: Asked, describes: described.Describes, shape: shapes.Fie
         yield from _check_id(asked, value.object or value.lookup or "")
     elif value.path is not None:
         path = (*asked.prefix, *value.path.split("."))
-        answer = described.find(describes, asked.object_name, path)
+        answer = described.find(describes, asked.object_name, path, len(asked.prefix))
         if isinstance(answer, described.Known):
             yield from _check_path(asked, answer, shape)
     elif value.jmespath is not None:

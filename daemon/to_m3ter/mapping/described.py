@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from daemon.to_m3ter.mapping import document, expressions, soql
@@ -56,26 +56,28 @@ class Undescribed:
 Found = Known | Unknown | Undescribed
 
 
-def find(describes: Describes, object_name: str, path: expressions.Path) -> Found:
-    """Follow a relationship path; where a relationship has several targets, any of them will do."""
+def find(describes: Describes, object_name: str, path: expressions.Path, given: int = 0) -> Found:
+    """Follow a relationship path; where a relationship has several targets, any of them will do.
+
+    The first `given` relationships are known to lead somewhere; the others may be empty, as may the field.
+    """
     describe = describes.get(object_name)
     if describe is None:
         return Undescribed((object_name,))
     if len(path) <= 1:
         return _field(describe, path[0] if path else "Id")
-    targets = next(
-        (f["referenceTo"] for f in describe["fields"] if f.get("relationshipName") == path[0]), None
-    )
-    if not targets:
+    reference = next((f for f in describe["fields"] if f.get("relationshipName") == path[0]), None)
+    if reference is None:
         relationships = [f["relationshipName"] for f in describe["fields"] if f.get("relationshipName")]
         return _unknown(object_name, "relationship", path[0], relationships)
-    missing = tuple(name for name in targets if name not in describes)
-    answers = [find(describes, name, path[1:]) for name in targets if name in describes]
+    answers = [find(describes, name, path[1:], given - 1) for name in reference["referenceTo"]]
     known = next((answer for answer in answers if isinstance(answer, Known)), None)
     if known:
-        return Known(known.object_name, known.name, known.kind, known.length, is_nillable=True)
+        may_be_empty = known.is_nillable or (given < 1 and bool(reference.get("nillable")))
+        return replace(known, is_nillable=may_be_empty)
     unknown = next((answer for answer in answers if isinstance(answer, Unknown)), None)
-    return Undescribed(missing, unknown) if missing else answers[0]
+    missing = [name for answer in answers if isinstance(answer, Undescribed) for name in answer.object_names]
+    return unknown if unknown and not missing else Undescribed(tuple(missing), unknown)
 
 
 def wanted(mapping: document.Mapping, describes: Describes) -> set[str]:
