@@ -15,8 +15,8 @@ from pydantic_settings.exceptions import SettingsError
 
 DEFAULT_FILE = Path("/etc/m3sync/m3sync.toml")
 PREFIX = "M3SYNC_"
-# Read by the command line itself, so not a setting.
-NOT_SETTINGS = {"M3SYNC_CONFIG"}
+# Read by the command line itself, and by the tests, so not settings.
+_NOT_SETTINGS = ("M3SYNC_CONFIG", "M3SYNC_TEST_")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -217,7 +217,7 @@ def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     known = [_variable(key) for key in _known()]
     for name in environment:
         upper = name.upper()
-        if upper.startswith(PREFIX) and upper not in NOT_SETTINGS and upper not in known:
+        if upper.startswith(PREFIX) and not upper.startswith(_NOT_SETTINGS) and upper not in known:
             near = _nearest(upper, known)
             raise ConfigurationError(
                 f"The variable {name} is not a setting.",

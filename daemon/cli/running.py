@@ -1,0 +1,51 @@
+"""`run` and `migrate`: the service itself, and the schema it needs."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from daemon import app
+from daemon.cli import printing, session
+from daemon.cli.session import command
+from state import migrations
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT ask for an orderly stop; a second one of them does not wait for it."""
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def ask() -> None:
+        if stop.is_set() and main is not None:
+            main.cancel()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+
+
+@command
+async def run() -> None:
+    """Run the service until SIGTERM or Ctrl-C, which finish the record in hand."""
+    settings = session.load_settings(is_service=True)
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await app.run(settings, stop)
+
+
+@command
+async def migrate(*, as_json: AsJson = False) -> None:
+    """Lay out the database, or bring it up to this version."""
+    settings = session.load_settings()
+    async with app.location(settings) as url:
+        applied = await migrations.migrate(url)
+    if as_json:
+        printing.document({"applied": applied})
+    elif applied:
+        for name in applied:
+            printing.line(f"applied {name}")
+    else:
+        printing.line("The database is up to date.")

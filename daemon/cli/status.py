@@ -1,0 +1,75 @@
+"""`status`: the six items of Synchronization Information for each integration, and the latest runs."""
+
+import typer
+
+from daemon.cli import printing, runs, session
+from daemon.cli.running import AsJson
+from daemon.cli.session import command
+from daemon.web import wording
+from state import health, insights
+from state.insight_models import RunFilter, Status
+from state.models import Health
+
+
+@command
+async def status(
+    *, limit: int = typer.Option(5, min=0, max=100, help="How many runs to show."), as_json: AsJson = False
+) -> None:
+    """Each integration's state, what is wrong, and the latest runs."""
+    async with session.opened() as opened:
+        found = await insights.statuses(opened.db, issues=5)
+        reports = await health.all(opened.db)
+        stories = await insights.latest_runs(opened.db, RunFilter(limit=limit)) if limit else []
+    if as_json:
+        latest = [runs.as_document(story.run, list(story.objects)) for story in stories]
+        printing.document({"integrations": found, "health": reports, "runs": latest})
+        return
+    if not found:
+        printing.line("There is no integration yet. Make one: m3sync integrations add NAME --mapping NAME")
+    for each in found:
+        _print(each)
+    for report in reports:
+        _print_health(report)
+    if stories:
+        printing.heading("Latest runs")
+        runs.print_runs([story.run for story in stories])
+
+
+def _print(each: Status) -> None:
+    name = each.integration.name
+    printing.heading(f"{name} ({each.integration.flow})")
+    waiting = f"{each.inbox.waiting} waiting, {each.inbox.claimed} in hand, {each.inbox.set_aside} set aside"
+    lag = f", the oldest change is {wording.lasting(each.lag)} old" if each.lag else ""
+    first = (
+        f", first record {wording.shown(each.first_synchronized_at)} UTC"
+        if each.first_synchronized_at
+        else ""
+    )
+    last = each.last_synchronized_at
+    printing.facts(
+        {
+            "First synchronization status": f"{each.first_synchronization.value}{first}",
+            "Current synchronization status": f"{each.current.value}: {waiting}{lag}",
+            "Synchronization issues": each.issue_count or "none",
+            "Date of last synchronization": f"{wording.shown(last)} UTC" if last else "never",
+            "Automatic synchronization": "on"
+            if each.is_automatic
+            else f'off: m3sync integrations enable "{name}"',
+            "Force synchronization": "m3sync sync ID",
+        }
+    )
+    for issue in each.issues:
+        printing.line(f"  ! {issue.subject}: {issue.message} {issue.instruction}".rstrip(), "yellow")
+    if each.issue_count > len(each.issues):
+        printing.line(
+            f"    and {each.issue_count - len(each.issues)} more: m3sync runs list --failed", printing.PALE
+        )
+    printing.line()
+
+
+def _print_health(report: Health) -> None:
+    if not report.is_well:
+        since = wording.since(report.since)
+        printing.line(
+            f"! {report.subject} ({since}): {report.message} {report.instruction}".rstrip(), printing.BAD
+        )
