@@ -108,15 +108,43 @@ class Description:
 
     def unknown_fields(self, schema: str, entity: Mapping[str, Any]) -> set[str]:
         """Fields of an entity that a named component schema does not have."""
-        return set(entity) - self._properties({"$ref": f"#/components/schemas/{schema}"})
+        return set(entity) - set(self.fields(schema))
 
-    def _properties(self, schema: Mapping[str, Any]) -> set[str]:
+    def fields(self, schema: str) -> dict[str, Mapping[str, Any]]:
+        """The fields of a named component schema, references resolved; each says whether it `is_required`."""
+        return self.fields_of({"$ref": f"#/components/schemas/{schema}"})
+
+    def fields_of(self, schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+        """The same of a schema that is at hand."""
+        properties, required = self._properties(schema)
+        return {
+            name: {**self._resolved(body), "is_required": name in required}
+            for name, body in properties.items()
+        }
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "$ref" in schema:
+            return self._resolved(self._document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
+        parts = [part for part in schema.get("allOf", ()) if part]
+        if len(parts) == 1 and "properties" not in schema:
+            return self._resolved(parts[0])
+        resolved = dict(schema)
+        if "items" in schema:
+            resolved["items"] = self._resolved(schema["items"])
+        return resolved
+
+    def _properties(self, schema: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
         if "$ref" in schema:
             return self._properties(
                 self._document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
             )
-        found = set(schema.get("properties", {}))
-        return found.union(*(self._properties(part) for part in schema.get("allOf", ())))
+        properties: dict[str, Any] = {}
+        required = set(schema.get("required", ()))
+        for part in schema.get("allOf", ()):
+            inherited, needed = self._properties(part)
+            properties |= inherited
+            required |= needed
+        return properties | schema.get("properties", {}), required
 
     def _query_breaches(self, operation: Operation, query: str) -> Iterator[str]:
         described = {p["name"]: p for p in operation.body.get("parameters", ()) if p["in"] == "query"}
