@@ -125,6 +125,8 @@ class Description:
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         if "$ref" in schema:
             return self._resolved(self._document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
+        if {"type": "null"} in schema.get("anyOf", ()):
+            return self._resolved(schema["anyOf"][0])
         parts = [part for part in schema.get("allOf", ()) if part]
         if len(parts) == 1 and "properties" not in schema:
             return self._resolved(parts[0])
