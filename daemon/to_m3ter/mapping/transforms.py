@@ -70,7 +70,12 @@ def parse(text: str) -> Step:
 
 
 def example(transform: Transform) -> str:
-    examples = {"replace": "replace:_=>-", "default": "default:USD", "round": "round:2"}
+    examples = {
+        "suffix": "suffix:-SF",
+        "replace": "replace:_=>-",
+        "default": "default:USD",
+        "round": "round:2",
+    }
     fallback = "50" if transform.argument == "number" else "SF-"
     return examples.get(transform.name, f"{transform.name}:{fallback}")
 
