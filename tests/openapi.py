@@ -127,7 +127,7 @@ class Description:
             return self._resolved(self._document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
         if {"type": "null"} in schema.get("anyOf", ()):
             return self._resolved(schema["anyOf"][0])
-        parts = [part for part in schema.get("allOf", ()) if part]
+        parts = [part for part in schema.get("allOf", ()) if set(part) - {"description"}]
         if len(parts) == 1 and "properties" not in schema:
             return self._resolved(parts[0])
         resolved = dict(schema)
