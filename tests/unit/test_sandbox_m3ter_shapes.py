@@ -54,6 +54,8 @@ def refused(kind: str, body: Any, *, refuse_unknown: bool = True) -> str:
         ({"customFields": {"a": ["b"]}}, "customFields.a: must be a string or a number"),
         ({"customFields": {str(n): n for n in range(101)}}, "customFields: size must be between 0 and 100"),
         ({"billEpoch": "2026-02-30"}, "billEpoch: must be a valid ISO 8601 date"),
+        ({"daysBeforeBillDue": Decimal("1e999999999")}, "daysBeforeBillDue: must be an integer"),
+        ({"billEpoch": "2026-W05-1"}, "billEpoch: must be a valid ISO 8601 date"),
         ({"billEpoch": "20260201"}, "billEpoch: must be a valid ISO 8601 date"),
         ({"dtCreated": "2026-01-01T00:00:00Z"}, "dtCreated: unrecognized field"),
     ],
@@ -115,7 +117,8 @@ def test_date_times_are_kept_in_utc(given: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["2026-01-01", "2026-01-01T00:00:00", "tomorrow", "9999-12-31T23:59:59-23:59"]
+    "given",
+    ["2026-01-01", "2026-01-01T00:00:00", "tomorrow", "20260101T000000Z", "9999-12-31T23:59:59-23:59"],
 )
 def test_a_date_time_needs_a_time_and_an_offset(given: str) -> None:
     bands = [{"lowerLimit": 0, "fixedPrice": 0, "unitPrice": 1}]

@@ -61,7 +61,7 @@ def _number(field: Field, value: Any, where: str) -> int | Decimal:
         raise bad_request(f"{where}: must be a number")
     if isinstance(value, Decimal) and not value.is_finite():
         raise bad_request(f"{where}: must be a number")
-    if field.type == "integer" and value != int(value):
+    if field.type == "integer" and not _is_whole(value):
         raise bad_request(f"{where}: must be an integer")
     if field.above is not None and value <= field.above:
         raise bad_request(f"{where}: must be greater than {field.above}")
@@ -70,6 +70,13 @@ def _number(field: Field, value: Any, where: str) -> int | Decimal:
     if field.most is not None and value > field.most:
         raise bad_request(f"{where}: must be less than or equal to {field.most}")
     return int(value) if field.type == "integer" else value
+
+
+def _is_whole(value: int | Decimal) -> bool:
+    """Whether it is whole and near 64 bits; the exponent comes first, 1e999999999 is not to be written out."""
+    if isinstance(value, int):
+        return True
+    return value.adjusted() <= 18 and value == value.to_integral_value()
 
 
 def _list(field: Field, value: Any, where: str) -> list[Any]:

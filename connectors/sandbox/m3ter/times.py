@@ -1,6 +1,13 @@
 """m3ter's dates and times: ISO 8601, an offset is a must, answers are in UTC and end in Z."""
 
+import re
 from datetime import UTC, date, datetime
+
+# Narrower than Python's own reading of ISO 8601, which also takes weeks and dates without hyphens.
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def now_text(moment: datetime) -> str:
@@ -10,17 +17,14 @@ def now_text(moment: datetime) -> str:
 
 def date_time(text: str) -> datetime:
     """Read a date-time; raises ValueError when it is none or names no offset."""
-    if "T" not in text.upper():
-        raise ValueError("no time of day")
-    moment = datetime.fromisoformat(text.upper())
-    if moment.tzinfo is None:
-        raise ValueError("no offset")
-    return moment.astimezone(UTC)
+    if not _DATE_TIME.fullmatch(text):
+        raise ValueError("not YYYY-MM-DDThh:mm:ss with an offset")
+    return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
 def calendar_date(text: str) -> date:
     """Read a date written as YYYY-MM-DD and nothing else; raises ValueError otherwise."""
-    if len(text) != 10:
+    if not _DATE.fullmatch(text):
         raise ValueError("not YYYY-MM-DD")
     return date.fromisoformat(text)
 
