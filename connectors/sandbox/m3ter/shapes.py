@@ -73,7 +73,7 @@ def _number(field: Field, value: Any, where: str) -> int | Decimal:
 
 
 def _is_whole(value: int | Decimal) -> bool:
-    """Whether it is whole and near 64 bits; the exponent comes first, 1e999999999 is not to be written out."""
+    """Whether it is whole and near 64 bits; the exponent comes first: 1e999999999 is not written out."""
     if isinstance(value, int):
         return True
     return value.adjusted() <= 18 and value == value.to_integral_value()
