@@ -81,5 +81,5 @@ async def client_of(sandbox: LocalSandbox) -> AsyncIterator[Bayeux]:
     """A client with a good token."""
     org = sandbox.running.org
     token = org.sessions.open(org.actor.user_id).token
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
         yield Bayeux(sandbox.salesforce["url"], token, http)

@@ -93,6 +93,17 @@ async def test_paths_with_trailing_parts_are_the_same_endpoint(client: Bayeux) -
     assert connected["successful"] is True
 
 
+@pytest.mark.parametrize("replay", [None, -1])
+async def test_only_new_events_come_unless_asked(
+    client: Bayeux, empty_sandbox: LocalSandbox, replay: int | None
+) -> None:
+    change(empty_sandbox, "Before")
+    await client.handshake()
+    await client.subscribe(CHANNEL, replay)
+    change(empty_sandbox, "After")
+    assert [data["payload"]["Name"] for data in await client.events()] == ["After"]
+
+
 async def test_replay_minus_two_gives_all_retained_events(
     client: Bayeux, empty_sandbox: LocalSandbox
 ) -> None:
