@@ -74,6 +74,7 @@ class Member:
         with self._turn:
             try:
                 self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                postmaster.give_to_owner_of(self._home.parent, self._home)
                 with _Lock(self._home / "start.lock").held():
                     self._enter("members.lock", fcntl.LOCK_SH)
                     self._has_joined = True
@@ -122,7 +123,7 @@ class Member:
                 last_out.let_go()
 
     def _enter(self, name: str, how: int) -> None:
-        descriptor = os.open(self._home / name, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = _open(self._home / name)
         self._descriptors.append(descriptor)
         fcntl.flock(descriptor, how)
 
@@ -152,6 +153,7 @@ class Member:
             log = self._home / "postgres.log"
             if log.exists() and log.stat().st_size > _LOG_LIMIT:
                 log.replace(log.with_suffix(".log.1"))
+            os.close(_open(log))
             return postmaster.start(self._data, who, log, alive.descriptor)
         finally:
             alive.let_go()
@@ -214,6 +216,12 @@ class Member:
         raise DatabaseUnavailable(f"The embedded PostgreSQL (process {running[0]}) did not stop.")
 
 
+def _open(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    postmaster.give_to_owner_of(path.parent, path)
+    return descriptor
+
+
 class _Lock:
     """An exclusive lock on a file; it is free again once every process that holds its descriptor is gone."""
 
@@ -222,7 +230,7 @@ class _Lock:
         self.descriptor = -1
 
     def try_take(self) -> bool:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = _open(self._path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -115,7 +115,7 @@ async def hold_accounts(db: Db, claim: Claim, keys: Collection[str], lease: time
     try:
         async with database.transaction(db) as tx:
             await _hold(tx, claim)
-            values = (claim.lease_token, sorted(wanted), lease or claim.lease)
+            values = (claim.lease_token, sorted(wanted), claim.lease if lease is None else lease)
             if await database.fetch_value(tx, _SQL["hold_keys"], *values) < len(wanted):
                 raise _NotAll
     except _NotAll:
@@ -131,7 +131,8 @@ async def renew(db: Db, claim: Claim, lease: timedelta | None = None) -> None:
     """The fence before each outside write: prolong the claim and all it holds. Raises LeaseLost."""
     async with database.transaction(db) as tx:
         await _hold(tx, claim)
-        await database.execute(tx, _SQL["renew"], claim.inbox_id, claim.lease_token, lease or claim.lease)
+        prolonged = claim.lease if lease is None else lease
+        await database.execute(tx, _SQL["renew"], claim.inbox_id, claim.lease_token, prolonged)
 
 
 async def complete(tx: Connection, claim: Claim) -> None:

@@ -63,12 +63,14 @@ def binaries() -> Path:
 def identity(data: Path) -> Identity:
     """Decide as whom the server runs. PostgreSQL refuses uid 0, so root takes the first of these that works:
 
-    the owner of an existing data directory; a user namespace in which root's own uid has another number (the
-    files stay root's, and a directory that only root may enter is no obstacle); a service account that may
-    enter any directory.
+    the owner of the state directory, if that is not root; a user namespace in which root's own uid has
+    another number (the files stay root's, and a directory that only root may enter is no obstacle); a service
+    account that may enter any directory.
     """
     uid = os.geteuid()
     owner = data.stat() if data.exists() else None
+    if uid == 0 and owner is None:
+        owner = data.parent.stat()
     if uid == 0 and owner is not None and owner.st_uid != 0:
         return _service(owner.st_uid, owner.st_gid)
     if owner is not None and owner.st_uid != uid:
@@ -89,6 +91,13 @@ def identity(data: Path) -> Identity:
         f"The embedded PostgreSQL cannot run as uid {uid}, which has no name on this machine.",
         "Add the user to /etc/passwd, allow user namespaces, or name a PostgreSQL server in database.url.",
     )
+
+
+def give_to_owner_of(directory: Path, path: Path) -> None:
+    """What root makes in another user's directory is that user's, who will need it next."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _service(uid: int, gid: int) -> Identity:

@@ -108,6 +108,9 @@ def _create(path: Path) -> None:
             file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        if os.geteuid() == 0:  # root makes it for whose directory it is
+            owner = path.parent.stat()
+            os.chown(fresh, owner.st_uid, owner.st_gid)
         with suppress(FileExistsError):
             os.link(fresh, path)
     finally:
