@@ -30,8 +30,8 @@ async def by_external_mapping(desk: Desk, wanted: Wanted) -> Entity | None:
     if not await desk.catalogue.may_map(target.m3ter_entity, target.external_table):
         return None
     alive: dict[str, Entity] = {}
-    for row in await desk.m3ter.external_mappings_of(target.external_table, target.external_id):
-        if row.get("m3terEntity") != target.m3ter_entity or row["m3terId"] in alive:
+    for row in await desk.mappings_of(target):
+        if row["m3terId"] in alive:
             continue
         try:
             alive[row["m3terId"]] = await desk.m3ter.get(wanted.kind, row["m3terId"])

@@ -174,8 +174,7 @@ async def _tie(desk: Desk, wanted: Wanted, known: ExternalMapping) -> None:
         "externalTable": target.external_table,
         "externalId": target.external_id,
     }
-    rows = await desk.m3ter.external_mappings_of(target.external_table, target.external_id)
-    own = [row for row in rows if row.get("m3terEntity") == target.m3ter_entity]
+    own = await desk.mappings_of(target)
     row = next((row for row in own if row.get("m3terId") == known.m3ter_id), None)
     try:
         if row is None:

@@ -1,7 +1,7 @@
 """What one object of a sync wants to be in m3ter, and the tools that bring it there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.m3ter.models import EntityKind
@@ -36,6 +36,15 @@ class Desk:
     catalogue: Catalogue
     ledger: Ledger
     note: Callable[[str], None]
+    _mapped: dict[tuple[str, str], list[Entity]] = field(default_factory=dict)
+
+    async def mappings_of(self, target: Target) -> list[Entity]:
+        """m3ter's external mappings of the target. A record's are read once in an attempt, before the first
+        of them is written; what is written for one target is no other's, so that it stays true for those."""
+        record = (target.external_table, target.external_id)
+        if record not in self._mapped:
+            self._mapped[record] = await self.m3ter.external_mappings_of(*record)
+        return [row for row in self._mapped[record] if row.get("m3terEntity") == target.m3ter_entity]
 
 
 def differences(kind: EntityKind, entity: Entity, body: Entity) -> dict[str, tuple[Any, Any]]:
