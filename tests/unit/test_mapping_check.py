@@ -210,10 +210,10 @@ def with_field(line: str) -> str:
             "Map planId or",
         ),
         (
-            mapped("Account", 'code = "D.E.F.G"', source="A.B.C"),
-            "objects.Account",
-            "6 relationships",
-            "formula",
+            with_field("\n".join(f'"customFields.{n}" = "{"x" * 60}{n}.{"y" * 60}"' for n in range(150))),
+            "objects",
+            "for so many fields are mapped",
+            "Map fewer fields.",
         ),
     ],
 )

@@ -1,5 +1,7 @@
 """A field mapping document is read whole, or refused with the place and the mend."""
 
+import json
+
 import pytest
 
 from daemon.to_m3ter import presets
@@ -20,6 +22,13 @@ def test_every_preset_can_be_read(name: str) -> None:
     mapping = document.parse(presets.text(name))
     assert mapping.name == name
     assert mapping.description
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_mapping_can_be_shown_as_json_and_read_again(name: str) -> None:
+    mapping = document.parse(presets.text(name))
+    shown = json.loads(json.dumps(mapping.model_dump(mode="json", exclude_none=True, exclude_defaults=True)))
+    assert document.Mapping.model_validate(shown) == mapping
 
 
 def test_a_preset_that_does_not_exist_is_refused_with_those_that_do() -> None:
@@ -110,7 +119,10 @@ def test_the_flagged_preset_is_the_plain_one_with_flags() -> None:
             field('"Id"', "address") + '"address.region" = "X"\n',
             "'address' is mapped as a whole and also in parts",
         ),
-        (field('{ object = "Plan" }'), "takes the id of Plan, which this mapping does not make"),
+        (
+            field('{ object = "Plan" }'),
+            "objects.Account.fields.name: Takes the id of Plan, which this mapping does not make",
+        ),
         (field('{ object = "Account" }'), "takes the id of Account, which is not written before Account"),
     ],
 )
@@ -138,7 +150,7 @@ def test_ids_can_only_come_from_what_was_written_before_so_that_no_circle_arises
         + '[objects.Contract]\nsource = ""\n[objects.Contract.fields]\naccountId = { object = "Plan" }\n'
         + '[objects.Plan]\nsource = ""\n[objects.Plan.fields]\naccountId = { object = "Contract" }\n'
     )
-    with pytest.raises(MappingInvalid, match=r"Contract\.fields.accountId takes the id of Plan"):
+    with pytest.raises(MappingInvalid, match=r"Contract\.fields.accountId: Takes the id of Plan"):
         document.parse(text)
 
 

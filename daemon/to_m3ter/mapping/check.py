@@ -32,10 +32,9 @@ def _check_graph(mapping: document.Mapping, describes: described.Describes) -> I
         yield from _check_line(mapping.parent, name, line, describes)
     try:
         soql.soql(mapping, "0" * 18)
-        asked = [(where, *_from_object(mapping, path)) for where, path in soql.reads(mapping)]
     except errors.MappingInvalid as error:
         yield Finding("error", error.where, error.message, error.instruction)
-        return
+    asked = [(where, *_from_object(mapping, path)) for where, path in soql.reads(mapping)]
     for where, object_name, path in dict.fromkeys(asked):
         answer = described.find(describes, object_name, path)
         if isinstance(answer, described.Undescribed) and answer.otherwise is None:

@@ -98,6 +98,21 @@ class Mapping(values.Part):
                     raise ValueError(message)
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _paths_are_short(self) -> Self:
+        """Salesforce follows five relationships, counted from the parent or from the line."""
+        for kind, made in self.objects.items():
+            source = made.source.split(".") if made.source else []
+            for key, path in made.reads():
+                whole = [*source, *path]
+                relationships = len(whole) - 1 - (whole[0] in self.lines)
+                if relationships > 5:
+                    message = (
+                        f"objects.{kind}.{key} follows {relationships} relationships ({'.'.join(whole)})"
+                    )
+                    raise ValueError(f"{message}, and Salesforce follows five: use a formula field")
+        return self
+
     @property
     def in_order(self) -> tuple[tuple[str, ObjectMapping], ...]:
         """The entities in the order in which they are written to m3ter."""
@@ -163,6 +178,8 @@ def _explained(error: pydantic.ValidationError) -> errors.MappingInvalid:
         str(part)[:80] for part in first["loc"] if part not in ("[key]", "dict[Target,ValueOrPath]")
     )
     message = first["msg"].removeprefix("Value error, ")
+    if not where and message.startswith("objects."):  # said of the whole document, but about one place in it
+        where, _, message = message.partition(" ")
     others = f" ({len(problems) - 1} more problems in this document)" if len(problems) > 1 else ""
     return errors.MappingInvalid(
         f"{message[:1].upper()}{message[1:]}{others}.",

@@ -53,15 +53,7 @@ def reads(mapping: document.Mapping) -> Iterator[tuple[str, expressions.Path]]:
     for kind, made in mapping.in_order:
         source = tuple(made.source.split(".")) if made.source else ()
         yield f"objects.{kind}.source", (*source, "Id")
-        for key, path in made.reads():
-            whole = (*source, *path)
-            relationships = len(whole) - 1 - (whole[0] in mapping.lines)
-            if relationships > 5:
-                message = f"{'.'.join(whole)} follows {relationships} relationships; Salesforce follows five."
-                raise errors.MappingInvalid(
-                    message, where=f"objects.{kind}", instruction="Use a formula field."
-                )
-            yield f"objects.{kind}.{key}", whole
+        yield from ((f"objects.{kind}.{key}", (*source, *path)) for key, path in made.reads())
 
 
 def _once(paths: list[expressions.Path]) -> list[expressions.Path]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainSerializer, PlainValidator
 
 from daemon.to_m3ter.mapping import conversions, expressions, transforms
 
@@ -78,8 +78,16 @@ def _literal(value: object) -> object:
 PathText = Annotated[str, AfterValidator(check_path)]
 NameText = Annotated[str, AfterValidator(_name)]
 Target = Annotated[str, AfterValidator(_target)]
-Compiled = Annotated[expressions.Expression, PlainValidator(expressions.compile_expression)]
-Steps = Annotated[tuple[transforms.Step, ...], PlainValidator(_steps)]
+Compiled = Annotated[
+    expressions.Expression,
+    PlainValidator(expressions.compile_expression),
+    PlainSerializer(lambda expression: expression.text),
+]
+Steps = Annotated[
+    tuple[transforms.Step, ...],
+    PlainValidator(_steps),
+    PlainSerializer(lambda steps: [step.text for step in steps]),
+]
 Literally = Annotated[Any, PlainValidator(_literal)]
 
 
