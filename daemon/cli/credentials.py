@@ -18,9 +18,7 @@ from daemon.web import wording
 from state import credentials
 from state.models import Credential
 
-group = typer.Typer(
-    help="How to log in to Salesforce and m3ter; secrets are sealed in the database.", no_args_is_help=True
-)
+group = typer.Typer(help="How to log in to Salesforce and m3ter.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 

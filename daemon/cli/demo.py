@@ -14,7 +14,7 @@ from daemon import app, logs
 from daemon.cli import demo_stage, printing
 from daemon.cli.demo_stage import Stage
 from daemon.cli.running import stop_on_signals
-from daemon.cli.sandbox import client_credential
+from daemon.cli.sandbox import DEMO_SANDBOX, client_credential
 from daemon.cli.session import CommandFailed, command
 from daemon.settings import Settings
 from daemon.web import wording
@@ -36,7 +36,7 @@ async def demo(
     *,
     directory: Annotated[Path, typer.Option(help="Where everything of the demo is kept.")] = Path(".demo"),
 ) -> None:
-    """Show m3sync on this machine between two emulated systems; Ctrl-C ends all of it."""
+    """Show m3sync at work between two emulated systems."""
     demo_stage.forget_environment()
     stop = asyncio.Event()
     stop_on_signals(stop)
@@ -149,14 +149,14 @@ def _done(told: RunStory) -> str:
 def _print_hints(stage: Stage, found: Settings, left: list[dict[str, Any]]) -> None:
     if not left:
         return
-    record_id, program = left[0]["Id"], f"{printing.program()} --config {printing.short(stage.config)}"
-    sandbox = f"{program} sandbox edit --at {printing.short(stage.sandbox)} Opportunity {record_id}"
+    record_id, program = left[0]["Id"], printing.program()
+    place = "" if stage.sandbox == DEMO_SANDBOX.absolute() else f" --at {printing.short(stage.sandbox)}"
     printing.line()
     printing.heading("Try this in another terminal")
     printing.line(f'Close "{left[0]["Name"]}" in Salesforce:', printing.PALE)
-    printing.line(f'  {sandbox} StageName="Closed Won"')
+    printing.line(f'  {program} sandbox edit{place} Opportunity {record_id} StageName="Closed Won"')
     printing.line("See what became of it, here, in the panel, or in full:", printing.PALE)
-    printing.line(f"  {program} explain {record_id}")
+    printing.line(f"  {program} --config {printing.short(stage.config)} explain {record_id}")
     printing.line(f"Panel: http://{found.http.host}:{found.http.port}/records/{record_id}", printing.PALE)
     printing.line("Ctrl-C ends everything.", printing.PALE)
     printing.line()

@@ -21,7 +21,7 @@ async def explain(
     *,
     as_json: AsJson = False,
 ) -> int | None:
-    """Tell one record's story: events, attempts, calls, what changed, what is next."""
+    """Tell one record's story, and what is next."""
     full_id = to_id18(record_id)
     async with session.opened() as opened:
         story = await insights.explain(opened.db, full_id)

@@ -11,7 +11,7 @@ from daemon.to_m3ter.mapping import document
 from state import credentials, field_mappings, integrations
 from state.models import Integration, NewIntegration
 
-group = typer.Typer(help="The configured flows: make, connect, switch on and off.", no_args_is_help=True)
+group = typer.Typer(help="The configured flows.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Salesforce = Annotated[str | None, typer.Option(help="The Salesforce credential to use.")]

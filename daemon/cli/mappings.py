@@ -19,9 +19,7 @@ from daemon.to_m3ter.mapping import check as checking
 from daemon.to_m3ter.mapping import check_fields, described, document
 from state import credentials, field_mappings
 
-group = typer.Typer(
-    help="Field mappings: which Salesforce field feeds which m3ter field.", no_args_is_help=True
-)
+group = typer.Typer(help="Which Salesforce field feeds which m3ter field.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 
@@ -62,7 +60,9 @@ async def show(name: Name, *, as_json: AsJson = False) -> None:
         printing.document({"name": kept.name, "revision": kept.revision, **made.model_dump(mode="json")})
         return
     printing.heading(f"{kept.name} (revision {kept.revision})")
-    criterion = f"{made.criterion.holds}, fires {made.criterion.fires}" if made.criterion else "every record"
+    criterion = (
+        f"{made.criterion.holds.text}, fires {made.criterion.fires}" if made.criterion else "every record"
+    )
     printing.facts(
         {
             "flow": made.flow,

@@ -54,6 +54,14 @@ def heading(text: str) -> None:
     line(text, "bold")
 
 
+def _put(grid: Table) -> None:
+    """Without the spaces that fill up the last column, which only get in the way of pipes and copies."""
+    out = console()
+    with out.capture() as captured:
+        out.print(grid)
+    sys.stdout.write("".join(f"{row.rstrip()}\n" for row in captured.get().splitlines()))
+
+
 def facts(pairs: Mapping[str, object] | Iterable[tuple[str, object]], indent: int = 2) -> None:
     """Names and values under one another."""
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -62,18 +70,20 @@ def facts(pairs: Mapping[str, object] | Iterable[tuple[str, object]], indent: in
     for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
         text = safe(value)
         grid.add_row(Text(" " * indent + name), Text(text, style=style_of(text)))
-    console().print(grid)
+    _put(grid)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, keep: Sequence[str] = ()) -> None:
     """A table; cells wrap, but those of the columns in `keep` (ids to copy) stay whole."""
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    grid = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1, 0, 0)
+    )
     for column in columns:
         grid.add_column(column, overflow="fold", no_wrap=column in keep)
     for row in rows:
         cells = [safe(cell) for cell in row]
         grid.add_row(*(Text(cell, style=style_of(cell)) for cell in cells))
-    console().print(grid)
+    _put(grid)
 
 
 def document(value: object) -> None:

@@ -29,7 +29,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 @command
 async def run() -> None:
-    """Run the service until SIGTERM or Ctrl-C, which finish the record in hand."""
+    """Run the service until SIGTERM or Ctrl-C."""
     settings = session.load_settings(is_service=True)
     stop = asyncio.Event()
     stop_on_signals(stop)
@@ -38,7 +38,7 @@ async def run() -> None:
 
 @command
 async def migrate(*, as_json: AsJson = False) -> None:
-    """Lay out the database, or bring it up to this version."""
+    """Bring the database up to this version."""
     settings = session.load_settings()
     async with app.location(settings) as url:
         applied = await migrations.migrate(url)

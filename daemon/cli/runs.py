@@ -12,7 +12,7 @@ from daemon.web import wording
 from state import runs
 from state.run_models import LogLine, Run, RunObject
 
-group = typer.Typer(help="What was run, and one run's objects and calls.", no_args_is_help=True)
+group = typer.Typer(help="What was run, and what came of it.", no_args_is_help=True)
 
 
 @group.command("list")
@@ -107,8 +107,8 @@ def print_objects(objects: list[RunObject]) -> None:
     if not objects:
         return
     printing.table(
-        ("object", "success", "message", "Salesforce id"),
-        [(each.object_name, each.success, each.message, each.salesforce_id) for each in objects],
+        ("object", "success", "Salesforce id", "message"),
+        [(each.object_name, each.success, each.salesforce_id, each.message) for each in objects],
         keep=("object", "Salesforce id"),
     )
     for each in objects:

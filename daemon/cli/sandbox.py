@@ -15,6 +15,7 @@ from connectors import http
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
 from connectors.sandbox import serving
+from daemon import logs
 from daemon.cli import printing, session
 from daemon.cli.running import stop_on_signals
 from daemon.cli.session import CommandFailed, command
@@ -25,7 +26,7 @@ DEMO_SANDBOX = Path(".demo/sandbox.json")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")  # a telephone number begins with a zero and is text
 
 group = typer.Typer(
-    help="Serve both emulated systems until Ctrl-C, or edit a record in the emulated Salesforce.",
+    help="Serve both emulated systems, or edit a record there.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -57,7 +58,7 @@ def sandbox(
 
 
 async def _serve(options: serving.Options, *, as_json: bool, tied: bool) -> None:
-    session.load_settings()
+    logs.configure("warning")
     stop = asyncio.Event()
     stop_on_signals(stop)
     if tied:
@@ -104,7 +105,7 @@ async def edit(
     at: Annotated[Path, typer.Option(help="What `m3sync sandbox --json` printed.")] = DEMO_SANDBOX,
 ) -> None:
     """Change fields of a record in the emulated Salesforce through its REST API, as a user would."""
-    session.load_settings()
+    logs.configure("error")
     credential = _credential(at)
     values = dict(_change(text) for text in changes)
     async with rest.open(credential, client_name="m3sync-sandbox-edit") as salesforce:

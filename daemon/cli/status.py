@@ -15,7 +15,7 @@ from state.models import Health
 async def status(
     *, limit: int = typer.Option(5, min=0, max=100, help="How many runs to show."), as_json: AsJson = False
 ) -> None:
-    """Each integration's state, what is wrong, and the latest runs."""
+    """Each integration, what is wrong, the latest runs."""
     async with session.opened() as opened:
         found = await insights.statuses(opened.db, issues=5)
         reports = await health.all(opened.db)

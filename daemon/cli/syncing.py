@@ -23,7 +23,7 @@ async def sync(
         bool, typer.Option("--json", help="The answer of a Salesforce invocable action.")
     ] = False,
 ) -> int | None:
-    """Sync one record to m3ter now and show what came of it."""
+    """Sync one record to m3ter and show what came of it."""
     settings = session.load_settings()
     result = await app.sync_one(settings, ids, integration)
     if as_json:
@@ -45,9 +45,9 @@ def _print(result: SyncResult) -> None:
     if result.object_results:
         printing.line()
         printing.table(
-            ("Object", "Success", "Message", "Salesforce ID"),
+            ("Object", "Success", "Salesforce ID", "Message"),
             [
-                (each.object_name, each.success, each.message, each.salesforce_id)
+                (each.object_name, each.success, each.salesforce_id, each.message)
                 for each in result.object_results
             ],
             keep=("Object", "Salesforce ID"),

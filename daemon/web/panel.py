@@ -50,6 +50,7 @@ def _environment() -> jinja2.Environment:
         "since": wording.since,
         "lasting": wording.lasting,
         "change": wording.change_text,
+        "path": wording.short_path,
         "tone": lambda word: _TONES.get(wording.shown(word), ""),
     }
     environment.globals |= {

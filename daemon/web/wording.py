@@ -1,6 +1,7 @@
 """How values are worded for people (panel and command line) and for machines (JSON)."""
 
 import dataclasses
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,9 @@ from enum import Enum
 from typing import Any
 
 from state.run_models import LogLine, Run
+
+# The same in every path of m3ter's, and 50 characters long.
+_ORGANIZATION = re.compile(r"^/organizations/[^/]+(?=/)")
 
 
 def shown(value: object) -> str:
@@ -68,13 +72,18 @@ def change_text(change: object) -> str:
     return shown(change)
 
 
+def short_path(path: object) -> str:
+    """Without the organization that every path of m3ter's begins with."""
+    return _ORGANIZATION.sub("", str(path))
+
+
 def log_text(line: LogLine) -> str:
     """One log line in words: `m3ter POST /organizations/... 200, 12 ms`."""
     detail = line.detail
     if line.kind != "call":
         text = detail.get("message") or detail.get("text")
         return str(text or "; ".join(f"{name}: {value}" for name, value in detail.items()))
-    call = " ".join(str(detail.get(name, "")) for name in ("system", "method", "path"))
+    call = f"{detail.get('system', '')} {detail.get('method', '')} {short_path(detail.get('path', ''))}"
     answer = f"{call} {detail.get('status') or 'no answer'}, {detail.get('milliseconds')} ms"
     return f"{answer}: {detail['error']}" if detail.get("error") else answer
 
