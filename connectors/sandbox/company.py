@@ -126,7 +126,7 @@ def _sign(tx: Transaction, account_id: str, opportunity: Table, entries: Entries
         "StageName": opportunity["stage"],
         "Type": opportunity["type"],
         "CloseDate": closes.isoformat(),
-        "End_Date__c": months_later(closes, opportunity["months"]).isoformat(),
+        "End_Date__c": last_day(closes, opportunity["months"]).isoformat(),
         "NextStep": opportunity.get("next_step"),
         "m3ter_Do_Not_Sync_Commitment__c": opportunity.get("no_commitment", False),
     }
@@ -143,7 +143,7 @@ def _place_order(tx: Transaction, account_id: str, order: Table, entries: Entrie
         "Status": "Draft",
         "Type": "New",
         "EffectiveDate": starts.isoformat(),
-        "EndDate": months_later(starts, order["months"]).isoformat(),
+        "EndDate": last_day(starts, order["months"]).isoformat(),
         "PoNumber": order["purchase_order"],
     }
     order_id = tx.create("Order", fields)
@@ -162,10 +162,11 @@ def _line(line: Table, entries: Entries) -> Table:
     }
 
 
-def months_later(day: date, months: int) -> date:
-    """The same day so many months on, the 28th at the latest, which every month has."""
-    index = day.month - 1 + months
-    return date(day.year + index // 12, index % 12 + 1, min(day.day, 28))
+def last_day(first: date, months: int) -> date:
+    """The last day of a term of so many months: the day before its anniversary."""
+    index = first.month - 1 + months
+    anniversary = date(first.year + index // 12, index % 12 + 1, min(first.day, 28))
+    return anniversary - timedelta(days=1)
 
 
 def _table(name: str) -> Table:

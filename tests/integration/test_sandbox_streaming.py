@@ -165,6 +165,20 @@ async def test_two_channels_of_one_session_are_read_in_replay_order(
     assert entities == ["Contact", "Account", "Contact"]
 
 
+async def test_one_message_may_subscribe_to_several_channels(
+    client: Bayeux, empty_sandbox: LocalSandbox
+) -> None:
+    record_id = change(empty_sandbox)
+    await client.handshake()
+    channels = ["/data/AccountChangeEvent", "/data/Nothing__ChangeEvent", "/data/ContactChangeEvent"]
+    asked = {"channel": "/meta/subscribe", "subscription": channels, "clientId": client.client_id}
+    replies = await client.post({**asked, "ext": {"replay": {channels[0]: -2}}})
+    heard = [(reply["subscription"], reply["successful"]) for reply in replies]
+    assert heard == list(zip(channels, (True, False, True), strict=True))
+    [event] = await client.events()
+    assert event["payload"]["ChangeEventHeader"]["recordIds"] == [record_id]
+
+
 async def test_an_unsubscribed_channel_is_quiet(client: Bayeux, empty_sandbox: LocalSandbox) -> None:
     await client.listening_to(CHANNEL)
     asked = {"channel": "/meta/unsubscribe", "subscription": CHANNEL, "clientId": client.client_id}
