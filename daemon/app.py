@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import structlog
 
+from connectors.errors import RejectedError
 from connectors.exchange import Limits
+from connectors.salesforce.models import to_id18
 from connectors.salesforce.outages import Pace
 from daemon import supervisor
 from daemon.outcomes import SyncResult
@@ -61,7 +63,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     Raises ConfigurationError, SchemaNewer, SchemaInvalid or VaultError when it cannot be run at all.
     """
     condition = Condition(Service())
-    sources = Sources(lambda: condition.db, lambda: condition.trouble, lambda: condition.is_running)
+    sources = Sources(
+        lambda: condition.db, lambda: condition.trouble, lambda: condition.is_running, _full_record_id
+    )
     async with serving.serve(settings.http, sources) as address:
         log.info("serving", address=address)
         async with _database(settings, stop, condition) as db:
@@ -72,6 +76,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                     await _work(settings, stop, condition, Tasks(db, links, _manner(settings)), db)
             condition.db = None
     log.info("stopped")
+
+
+def _full_record_id(given: str) -> str | None:
+    """The 18 characters of a record id; None for what is none."""
+    try:
+        return to_id18(given)
+    except RejectedError:
+        return None
 
 
 async def sync_one(settings: Settings, ids: list[str], integration: str | None = None) -> SyncResult:
