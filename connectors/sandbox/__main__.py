@@ -19,6 +19,8 @@ def parsed(arguments: list[str]) -> serving.Options:
     filling.add_argument("--empty", action="store_true", help="no demo company")
     filling.add_argument("--scale", type=int, metavar="N", help="a company with N accounts")
     given = parser.parse_args(arguments)
+    if given.scale is not None and given.scale < 1:
+        parser.error("--scale takes a number from 1 on")
     return serving.Options(given.salesforce_port, given.m3ter_port, given.empty, given.scale)
 
 

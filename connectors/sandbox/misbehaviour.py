@@ -76,6 +76,9 @@ class Misbehaviour:
         except web.HTTPException as error:
             response = error
             raise
+        except Exception:
+            entry.status = 500  # a defect of the sandbox itself: aiohttp answers it so
+            raise
         finally:
             entry.milliseconds = round((time.perf_counter() - began) * 1000, 3)
             if response is not None and not isinstance(response, Withheld):

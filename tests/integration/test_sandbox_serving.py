@@ -135,6 +135,7 @@ async def test_wrong_usage_is_exit_code_2_and_a_taken_port_1(empty_sandbox: Loca
     port = empty_sandbox.m3ter["url"].rpartition(":")[2]
     for arguments, code, words in (
         (["--empty", "--scale", "3"], 2, "not allowed with"),
+        (["--scale", "0"], 2, "from 1 on"),
         (["--empty", "--m3ter-port", port], 1, "Choose another port"),
     ):
         process = await asyncio.create_subprocess_exec(
