@@ -70,9 +70,10 @@ def test_the_flagged_preset_is_the_plain_one_with_flags() -> None:
     [
         ("", "name: Field required (3 more problems in this document). Add this key."),
         ("name = ", "The document is not TOML"),
-        ("a = " + "[" * 5_000 + "]" * 5_000, "The document"),
+        ("a = " + "[\n" * 5_000 + "]" * 3_000, "The document is nested too deeply"),
         ("a = " + "{a=" * 5_000, "The document"),
         ("x" * 100_001, "at most 100000"),
+        (".".join("a" * 2_001) + " = 1", "a line of 4005 characters; a line has at most 4000"),
         ("\ud800", "The document is not TOML"),
         ("a = 1e999999999999999999999", "The document"),
         (HEAD, "objects: Field required."),

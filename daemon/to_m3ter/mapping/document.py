@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from daemon.to_m3ter.mapping import errors, expressions, values
 
 LARGEST = 100_000  # bytes of a document
+LONGEST_LINE = 4_000  # characters; tomllib's time grows with the square of a dotted key's length
 ORDER = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan")
 ACCOUNT_SYNC, SALES_AGREEMENT_SYNC = "Account Sync", "Sales Agreement Sync"
 
@@ -142,6 +143,10 @@ def parse(text: str) -> Mapping:
     if size > LARGEST:
         message = f"The document has {size} bytes; a field mapping has at most {LARGEST}."
         raise errors.MappingInvalid(message, instruction="Leave out what is not a field mapping.")
+    longest = max(map(len, text.split("\n")))
+    if longest > LONGEST_LINE:
+        message = f"The document has a line of {longest} characters; a line has at most {LONGEST_LINE}."
+        raise errors.MappingInvalid(message, instruction="Break it into several lines, or tables.")
     try:
         return Mapping.model_validate(tomllib.loads(text, parse_float=Decimal))
     except RecursionError:
