@@ -7,7 +7,16 @@ from typing import Any, Self
 TEXT_TYPES = frozenset({"string", "textarea", "phone", "url", "email", "picklist", "multipicklist"})
 NUMBER_TYPES = frozenset({"int", "double", "currency", "percent"})
 TYPES = TEXT_TYPES | NUMBER_TYPES | {"id", "boolean", "date", "datetime", "reference", "address"}
-_LENGTHS = {"id": 18, "reference": 18, "phone": 40, "url": 255, "email": 80, "picklist": 255, "string": 255}
+_LENGTHS = {
+    "id": 18,
+    "reference": 18,
+    "phone": 40,
+    "url": 255,
+    "email": 80,
+    "picklist": 255,
+    "multipicklist": 4099,
+    "string": 255,
+}
 _USER = {"type": "reference", "to": ["User"], "read_only": True}
 
 SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
@@ -18,6 +27,11 @@ SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
     "LastModifiedDate": {"type": "datetime", "read_only": True},
     "LastModifiedById": {**_USER, "relationship": "LastModifiedBy"},
     "SystemModstamp": {"type": "datetime", "read_only": True, "label": "System Modstamp"},
+}
+
+CUSTOM_OBJECT_FIELDS: dict[str, dict[str, Any]] = {
+    "OwnerId": {"type": "reference", "to": ["User"], "relationship": "Owner"},
+    "Name": {"type": "string", "length": 80, "name_field": True},
 }
 
 

@@ -38,9 +38,9 @@ def accept(org: "Org", owner: SObject, given: Mapping[str, Any], *, is_new: bool
         if not (field.is_createable if is_new else field.is_updateable):
             refused.append(field.name)
             continue
-        accepted[field.name] = values.coerce(owner, field, value)
+        accepted[field.name] = values.coerce(field, value)
         if field.reference_to and accepted[field.name] is not None:
-            _check_reference(org, owner, field, accepted[field.name])
+            _check_reference(org, field, accepted[field.name])
     if refused:
         raise not_writable(refused)
     return accepted
@@ -77,10 +77,10 @@ def check_unique(org: "Org", owner: SObject, record_id: str, row: Row) -> None:
                 raise SalesforceError("DUPLICATE_VALUE", message, ())
 
 
-def _check_reference(org: "Org", owner: SObject, field: Field, record_id: str) -> None:
+def _check_reference(org: "Org", field: Field, record_id: str) -> None:
     target = org.schema.of_id(record_id)
     if target is None or target.name not in field.reference_to:
-        raise malformed_id(f"{owner.label} {field.label}", record_id, (field.name,))
+        raise malformed_id(field.label, record_id, (field.name,))
     row = org.table(target.name).rows.get(record_id)
     if row is None:
         raise unknown_reference()

@@ -108,8 +108,9 @@ class OAuth:
             raise OAuthError("invalid_grant", "invalid assertion") from None
         if str(claims.get("aud", "")).rstrip("/") not in (*LOGIN_HOSTS, url):
             raise OAuthError("invalid_grant", "audience is invalid")
-        expires = claims.get("exp")
-        if not isinstance(expires, int) or expires + _LEEWAY_SECONDS < self._org.now().timestamp():
+        # Clients write exp as a number or as its digits in a string; both are taken.
+        expires = str(claims.get("exp", ""))
+        if not expires.isdigit() or int(expires) + _LEEWAY_SECONDS < self._org.now().timestamp():
             raise OAuthError("invalid_grant", "expired authorization code")
         user_id = self._user_named(str(claims.get("sub", "")))
         if user_id is None:

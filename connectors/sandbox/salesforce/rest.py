@@ -59,7 +59,7 @@ class Rest:
         call = Call(
             org=self._org,
             pages=self._pages,
-            method=request.method,
+            method=_method(request),
             path=tuple(unquote(segment) for segment in rest.split("/")) if rest else (),
             version=f"{found.group(1)}.0",
             user_id=session.user_id,
@@ -69,6 +69,12 @@ class Rest:
             body=parse_body(body),
         )
         return rest_routes.dispatch(call)
+
+
+def _method(request: web.Request) -> str:
+    """Salesforce lets a client that cannot PATCH say so in the URL of a POST."""
+    asked = request.query.get("_HttpMethod", "") if request.method == "POST" else ""
+    return asked.upper() or request.method
 
 
 def _check_size(request: web.Request) -> None:

@@ -8,7 +8,7 @@ from importlib import resources
 from itertools import count
 from typing import Any, Self
 
-from connectors.sandbox.salesforce.fields import SYSTEM_FIELDS, Field
+from connectors.sandbox.salesforce.fields import CUSTOM_OBJECT_FIELDS, SYSTEM_FIELDS, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,9 @@ class Schema:
     def declare(self, document: Mapping[str, Any]) -> None:
         """Add objects and fields: `{"Thing__c": {"label": ..., "fields": {"Name": {"type": "string"}}}}`.
 
-        An object that exists gains the fields; keys of a field are those of `fields.Field.declared`.
-        Raises ValueError for a field without a known type.
+        An object that exists gains the fields; a custom one has Name and OwnerId without being told.
+        Keys of a field are those of `fields.Field.declared`. A custom relationship's list on the parent is
+        declared as queries name it (`Lines__r`). Raises ValueError for a field without a known type.
         """
         for name, body in document.items():
             target = self.find(name) or self._new(name, body)
@@ -108,7 +109,8 @@ class Schema:
             for pointing in owner.fields.values():
                 if name in pointing.reference_to:
                     self._connect(name, owner, pointing)
-        for field_name, spec in SYSTEM_FIELDS.items():
+        given = SYSTEM_FIELDS | (CUSTOM_OBJECT_FIELDS if made.is_custom else {})
+        for field_name, spec in given.items():
             self._add(made, Field.declared(field_name, spec))
         return made
 

@@ -8,7 +8,6 @@ from connectors import wire
 from connectors.sandbox.salesforce import ids, notation
 from connectors.sandbox.salesforce.errors import SalesforceError, malformed_id
 from connectors.sandbox.salesforce.fields import NUMBER_TYPES, TEXT_TYPES, Field
-from connectors.sandbox.salesforce.schema import SObject
 
 Row = dict[str, Any]
 _TOKENS: dict[type, str] = {
@@ -21,18 +20,18 @@ _TOKENS: dict[type, str] = {
 _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]{2,}")
 
 
-def coerce(owner: SObject, field: Field, value: Any) -> Any:
+def coerce(field: Field, value: Any) -> Any:
     """The stored form of `value`: text, bool, Decimal, int, `2026-01-31` or a dateTime in UTC; None is empty.
 
     Raises SalesforceError with the field to blame.
     """
     if value is None or (value == "" and field.type in TEXT_TYPES | {"reference"}):
-        _empty(owner, field)
+        _empty(field)
         return None
     if field.type in TEXT_TYPES:
-        return _text(owner, field, value)
+        return _text(field, value)
     if field.type in NUMBER_TYPES:
-        return _number(owner, field, value)
+        return _number(field, value)
     match field.type:
         case "boolean":
             return _boolean(field, value)
@@ -41,12 +40,12 @@ def coerce(owner: SObject, field: Field, value: Any) -> Any:
         case "datetime":
             return _instant(field, value)
         case _:
-            return _reference(owner, field, value)
+            return _reference(field, value)
 
 
-def _empty(owner: SObject, field: Field) -> None:
+def _empty(field: Field) -> None:
     if field.type == "boolean":
-        message = f"{owner.label}: value not of required type: null"
+        message = f"{field.label}: value not of required type: null"
         raise SalesforceError("INVALID_TYPE_ON_FIELD_IN_RECORD", message, (field.name,))
     if field.is_required:
         raise missing([field.name])
@@ -74,24 +73,20 @@ def _wrong_type(field: Field, value: Any) -> SalesforceError:
     return SalesforceError("JSON_PARSER_ERROR", f"{message} at [line:1, column:2]")
 
 
-def _text(owner: SObject, field: Field, value: Any) -> str | None:
+def _text(field: Field, value: Any) -> str | None:
     if not isinstance(value, str):
         raise _wrong_type(field, value)
     text = value.strip()
     if len(text) > field.length:
-        message = f"{owner.label} {field.label}: data value too large: {text} (max length={field.length})"
-        raise SalesforceError(
-            "STRING_TOO_LONG",
-            message.replace(f"{owner.label} {owner.label} ", f"{owner.label} "),
-            (field.name,),
-        )
+        message = f"{field.label}: data value too large: {text} (max length={field.length})"
+        raise SalesforceError("STRING_TOO_LONG", message, (field.name,))
     if field.type == "email" and text and _EMAIL.fullmatch(text) is None:
         message = f"{field.label}: invalid email address: {text}"
         raise SalesforceError("INVALID_EMAIL_ADDRESS", message, (field.name,))
     if field.is_restricted and text:
         _check_picklist(field, text)
     if not text:
-        _empty(owner, field)
+        _empty(field)
     return text or None
 
 
@@ -102,7 +97,7 @@ def _check_picklist(field: Field, text: str) -> None:
             raise SalesforceError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, (field.name,))
 
 
-def _number(owner: SObject, field: Field, value: Any) -> Decimal | int:
+def _number(field: Field, value: Any) -> Decimal | int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise _wrong_type(field, value)
     try:
@@ -112,7 +107,7 @@ def _number(owner: SObject, field: Field, value: Any) -> Decimal | int:
     if not exact.is_finite() or (field.type == "int" and exact != exact.to_integral_value()):
         raise _wrong_type(field, value)
     if exact.adjusted() >= field.precision - field.scale:
-        message = f"{owner.label}: {field.label}: value outside of valid range on numeric field: {value}"
+        message = f"{field.label}: value outside of valid range on numeric field: {value}"
         raise SalesforceError("NUMBER_OUTSIDE_VALID_RANGE", message, (field.name,))
     return int(exact) if field.type == "int" else notation.number(exact, field.scale)
 
@@ -146,8 +141,8 @@ def _instant(field: Field, value: Any) -> str:
     raise _wrong_type(field, value)
 
 
-def _reference(owner: SObject, field: Field, value: Any) -> str:
+def _reference(field: Field, value: Any) -> str:
     record_id = ids.normalize(value)
     if record_id is None:
-        raise malformed_id(f"{owner.label} {field.label}", value, (field.name,))
+        raise malformed_id(field.label, value, (field.name,))
     return record_id
