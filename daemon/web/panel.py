@@ -9,7 +9,9 @@ from typing import Any
 
 import jinja2
 from aiohttp import web
+from markupsafe import Markup
 
+from daemon import logs
 from daemon.web import api, judging, telling, wording
 from daemon.web.sources import SOURCES
 from state import insights
@@ -37,11 +39,17 @@ _TONES = {
 }
 
 
+def _inert(value: object) -> object:
+    """Text from records with its control characters spelt out: one could turn the text around it."""
+    return logs.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("daemon.web"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_inert,
         trim_blocks=True,
         lstrip_blocks=True,
     )

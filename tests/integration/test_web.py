@@ -178,6 +178,8 @@ async def test_hostile_text_of_a_record_is_only_text(site: Site, db: Pool, integ
         assert "<img" not in page
         assert "&lt;script&gt;" in page
         assert "{{ 7 * 7 }}" in page
+        assert "\u202e" not in page
+        assert "\x1b" not in page
 
 
 async def test_every_answer_is_closed_off_and_not_kept(site: Site) -> None:
