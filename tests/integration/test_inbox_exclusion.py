@@ -114,6 +114,19 @@ async def test_one_record_of_two_integrations_is_claimed_once_at_a_time(db: Pool
     assert (await claimed(db, agreements, others)).integration_id != first.integration_id
 
 
+async def test_two_claims_of_one_record_at_the_same_moment_end_with_one(db: Pool, agreements: UUID) -> None:
+    others = (await new_integration(db, "Others")).integration_id
+    await put(db, agreements)
+    await put(db, others)
+    async with database.transaction(db) as tx:
+        await claimed(tx, agreements)
+        rival = asyncio.create_task(claim(db, others))
+        async with asyncio.timeout(30):
+            while not await db.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                assert not rival.done()
+    assert await rival is None
+
+
 async def two(db: Pool, integration_id: UUID, lease: timedelta = LEASE) -> tuple[Claim, Claim]:
     await put(db, integration_id, 1)
     await put(db, integration_id, 2)
