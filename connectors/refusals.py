@@ -107,7 +107,8 @@ def error_for(request: Request, response: Response, dialect: Dialect) -> SyncErr
     error = row.error(said, instruction=row.instruction, status=response.status, code=complaint.code)
     if isinstance(error, TransientError):
         error.may_have_happened = row.lost and request.writes
-        error.retry_after = retry_after(response.headers, datetime.now(UTC)) or row.wait
+        asked = retry_after(response.headers, datetime.now(UTC))
+        error.retry_after = row.wait if asked is None else asked
     if isinstance(error, RejectedError):
         error.fields = complaint.fields
     return error

@@ -1,6 +1,7 @@
 """One exchange over aiohttp, bounded in time and size, sent once, and what its failures amount to."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -170,16 +171,15 @@ def no_answer(system: str, request: Request, what: str) -> TransientError:
 
 def _unreachable(system: str, host: str, error: Exception) -> TransientError:
     """Nothing left: the request was certainly not seen."""
-    reason, instruction = (
-        str(error) or type(error).__name__,
-        "Check that the system is up and the network lets us out.",
-    )
+    reason = str(error) or type(error).__name__
+    instruction = "Check that the system is up and that the network lets us out."
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         reason, instruction = "the name is not known", "Check the host name in the credential's URL, and DNS."
     elif isinstance(error, aiohttp.ClientSSLError):
         instruction = "Check the certificate of the system, and this machine's certificates and clock."
     elif isinstance(error, aiohttp.ClientConnectorError):
-        reason = error.os_error.strerror or reason
+        number = error.os_error.errno
+        reason = os.strerror(number) if number is not None and number > 0 else reason
     found = TransientError(f"{system} cannot be reached at {host}: {reason}.", instruction=instruction)
     found.unreachable = True
     return found

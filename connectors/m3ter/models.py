@@ -48,7 +48,7 @@ def _filled(secret: SecretStr) -> SecretStr:
 class M3terCredential(BaseModel):
     """A service user's access key for one m3ter organization."""
 
-    model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(base_url)] = "https://api.m3ter.com"
     org_id: str = Field(min_length=1, pattern=r"^[A-Za-z0-9-]+$")

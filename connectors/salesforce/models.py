@@ -29,8 +29,13 @@ _NOT_MY_DOMAIN = ("login.salesforce.com", "test.salesforce.com")
 _OLDEST_API = 41  # 31.0 to 40.0 are deprecated since Summer '27; CometD wants 37.0 or later
 
 
+def _is_blank(value: object) -> bool:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return text is None or (isinstance(text, str) and not text.strip())
+
+
 def _none_if_blank(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if _is_blank(value) else value
 
 
 _Secret: TypeAlias = Annotated[SecretStr | None, BeforeValidator(_none_if_blank)]
@@ -41,7 +46,7 @@ class SalesforceCredential(BaseModel):
     """How to sign in to one org. Which OAuth flow is meant is told by `flow`, or by what is given: a refresh
     token, else a private key, else a client secret."""
 
-    model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     url: Annotated[str, AfterValidator(base_url)]
     client_id: str = Field(min_length=1)
@@ -58,9 +63,10 @@ class SalesforceCredential(BaseModel):
     def _infer_flow(cls, given: Any) -> Any:
         if not isinstance(given, dict) or given.get("flow"):
             return given
-        if given.get("refresh_token"):
+        if not _is_blank(given.get("refresh_token")):
             return {**given, "flow": "refresh_token"}
-        return {**given, "flow": "jwt_bearer" if given.get("private_key") else "client_credentials"}
+        has_key = not _is_blank(given.get("private_key"))
+        return {**given, "flow": "jwt_bearer" if has_key else "client_credentials"}
 
     @field_validator("api_version")
     @classmethod
