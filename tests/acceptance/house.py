@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from connectors import wire
+from connectors.exchange import Limits
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce.models import SalesforceCredential
 from daemon import app
@@ -22,7 +24,11 @@ from daemon.settings import (
     SystemSettings,
     WorkerSettings,
 )
+from daemon.to_m3ter import by_hand
+from daemon.to_m3ter.links import Links, Patience
 from daemon.to_m3ter.mapping import document
+from daemon.to_m3ter.retries import Policy
+from daemon.to_m3ter.tasks import Connected, Manner
 from state import credentials, field_mappings, integrations, runs, vault
 from state.database import Pool
 from state.models import Integration, NewCredential, NewIntegration
@@ -30,6 +36,18 @@ from state.run_models import Run
 from tests.sandboxes import Sandbox
 
 Record = dict[str, Any]
+
+KINDS = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan", "ExternalMapping")
+BRIEF = Limits(
+    answer=timedelta(milliseconds=400),
+    deadline=timedelta(seconds=2),
+    attempts=2,
+    first_wait=timedelta(milliseconds=1),
+)
+HURRIED = Patience(salesforce=BRIEF, m3ter=BRIEF)
+IMPATIENT = Manner(
+    policy=Policy(first=timedelta(milliseconds=10), settle=timedelta(milliseconds=60), max_attempts=100)
+)
 
 
 @dataclass(slots=True)
@@ -80,6 +98,20 @@ class House:
     async def sync(self, *ids: str) -> SyncResult:
         """`m3sync sync ID`."""
         return await app.sync_one(self.settings, list(ids))
+
+    async def attempt(self, record_id: str) -> SyncResult:
+        """`m3sync sync ID` by somebody in a hurry: short time-outs, no long wait for what was lost."""
+        kept = vault.load_or_create_key(self.settings.vault_key_path)
+        async with Links(self.db, kept, HURRIED) as links:
+            chosen = await by_hand.choose(self.db, links, by_hand.Wish(record_id))
+            assert isinstance(chosen, Connected), chosen
+            return await by_hand.sync(self.db, IMPATIENT, chosen, record_id)
+
+    async def census(self) -> dict[str, int]:
+        """How many entities of each kind are in m3ter."""
+        found = await self.sandbox.m3ter_control.call("POST", "entities", {})
+        counts: dict[str, int] = found["counts"]
+        return {kind: counts.get(kind, 0) for kind in KINDS}
 
     async def writes(self) -> list[str]:
         """What was written to m3ter since the journal was cleared, tokens apart."""
