@@ -56,14 +56,14 @@ def database_template(database_server: str) -> Iterator[str]:
 @pytest.fixture
 async def empty_database_url(database_server: str) -> AsyncIterator[str]:
     """A database of the test's own, without the schema."""
-    async with _own_database(database_server, "template1") as url:
+    async with own_database(database_server, "template1") as url:
         yield url
 
 
 @pytest.fixture
 async def database_url(database_server: str, database_template: str) -> AsyncIterator[str]:
     """A migrated database of the test's own, good in child processes too."""
-    async with _own_database(database_server, database_template) as url:
+    async with own_database(database_server, database_template) as url:
         yield url
 
 
@@ -75,7 +75,7 @@ async def db(database_url: str) -> AsyncIterator[Pool]:
 
 
 @asynccontextmanager
-async def _own_database(server: str, template: str) -> AsyncIterator[str]:
+async def own_database(server: str, template: str) -> AsyncIterator[str]:
     name = f"m3sync_test_{uuid4().hex[:12]}"
     await _statements(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
