@@ -102,8 +102,11 @@ async def test_deleting_a_parent_takes_its_lines_along_and_undeleting_brings_the
     assert (await client.get(f"sobjects/OpportunityLineItem/{ids['line']}")).code == "ENTITY_IS_DELETED"
     found = await client.query("SELECT Id, IsDeleted FROM OpportunityLineItem", "queryAll")
     assert [record["IsDeleted"] for record in found.body["records"]] == [True]
+    client.org.clock.advance(timedelta(minutes=5))
     await empty_sandbox.salesforce_control.call("POST", "org/undelete", {"ids": [ids["opportunity"]]})
-    assert (await client.get(f"sobjects/OpportunityLineItem/{ids['line']}")).status == 200
+    line = (await client.get(f"sobjects/OpportunityLineItem/{ids['line']}")).body
+    minutes_ago = client.org.now() - timedelta(minutes=2)
+    assert line["SystemModstamp"] > minutes_ago.isoformat() > line["CreatedDate"]
     assert (await client.get(f"sobjects/Opportunity/{ids['opportunity']}")).body[
         "HasOpportunityLineItem"
     ] is True
@@ -158,6 +161,9 @@ async def test_updated_and_deleted_records_are_listed_by_time(client: Salesforce
     listed = (await client.get(f"sobjects/Account/deleted/?{span}")).body
     assert [each["id"] for each in listed["deletedRecords"]] == [gone]
     assert listed["earliestDateAvailable"] < listed["latestDateCovered"]
+    minute = listed["deletedRecords"][0]["deletedDate"][:16]
+    late = f"start={minute}:59.999Z&end={end}"
+    assert len((await client.get(f"sobjects/Account/deleted?{late}")).body["deletedRecords"]) == 1
     past = "start=" + start.replace("+", "%2B") + "&end=" + start.replace("+", "%2B")
     assert (await client.get(f"sobjects/Account/updated?{past}")).code == "INVALID_REPLICATION_DATE"
 

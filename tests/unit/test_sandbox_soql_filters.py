@@ -95,6 +95,17 @@ def test_multi_select_values_are_found_together_or_alone() -> None:
     assert org.names("SELECT Name FROM Invoice__c WHERE Tags__c EXCLUDES ('late')") == ["c", "d"]
 
 
+def test_an_empty_date_is_in_no_span_and_before_none() -> None:
+    org = filled()
+    for name, sent_at in (("empty", None), ("now", org.org.now().isoformat())):
+        org.org.create("Invoice__c", {"Name": name, "Sent_At__c": sent_at})
+    invoices = "SELECT Name FROM Invoice__c WHERE Sent_At__c"
+    assert org.names(f"{invoices} = TODAY") == ["now"]
+    assert org.names(f"{invoices} != TODAY") == ["empty"]
+    assert org.names(f"{invoices} <= TODAY") == ["now"]
+    assert org.names(f"{invoices} < TOMORROW") == ["now"]
+
+
 def test_an_external_id_and_a_parent_are_found_without_regard_to_where_they_stand() -> None:
     org = filled()
     acme = org.ask("SELECT Id FROM Account WHERE Name = 'Acme'")["records"][0]["Id"]
