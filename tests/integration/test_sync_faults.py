@@ -112,9 +112,10 @@ async def test_a_fault_at_every_other_write_makes_no_double(
 async def test_a_fault_at_reads_changes_nothing_of_the_end(
     house: House, opportunity: dict[str, Any], kind: str
 ) -> None:
-    for collection in READS:
+    # After a 429 nobody calls for a second: a few of them show as much as all.
+    for collection in READS[::4] if kind == "rate_limited" else READS:
         match = {"method": "GET", "path": f"*/{collection}*"}
-        await house.sandbox.m3ter_control.fault(kind, match=match, times=3, **FAULTS[kind])
+        await house.sandbox.m3ter_control.fault(kind, match=match, times=2, **FAULTS[kind])
     await until_completed(house, opportunity["Id"])
     await house.sandbox.m3ter_control.clear_faults()
     await assert_all_is_well(house, opportunity)
