@@ -1,4 +1,4 @@
-"""The panel in a real browser: its pages in both colour schemes and at 360 pixels, and nothing from elsewhere."""
+"""The panel in a real browser: both colour schemes, 360 pixels, and nothing loaded from elsewhere."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
