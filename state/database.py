@@ -1,6 +1,7 @@
 """The way into PostgreSQL: a pool that survives restarts, transactions, and clear words when it is away."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -41,6 +42,7 @@ async def connect(url: str, *, min_size: int = 1, max_size: int = 12) -> AsyncIt
 
     Raises DatabaseUnavailable naming the cause: host, password, database, rights, version.
     """
+    _check_url(url)
     with explaining(url):
         pool = await asyncpg.create_pool(
             url,
@@ -61,10 +63,24 @@ async def connect(url: str, *, min_size: int = 1, max_size: int = 12) -> AsyncIt
 
 async def open_connection(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection outside any pool, for work that holds it long; the caller closes it."""
+    _check_url(url)
     with explaining(url):
         connection = await asyncpg.connect(url, timeout=_REACH.total_seconds(), server_settings=_SESSION)
         await _set_up(connection)
         return connection
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_sound = parts.scheme in ("postgresql", "postgres") and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise DatabaseUnavailable(
+            "database.url is not the URL of a PostgreSQL database.",
+            "Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+        )
 
 
 async def _set_up(connection: Connection) -> None:
@@ -165,7 +181,7 @@ def explaining(url: str = "") -> Iterator[None]:
 
 
 def _explain(error: Exception, url: str) -> DatabaseUnavailable | None:
-    if type(error) is asyncpg.InterfaceError and "closed" not in str(error) and "closing" not in str(error):
+    if type(error) is asyncpg.InterfaceError and not _LOST.search(str(error)):
         return None  # misuse of the driver, not an outage
     place = _place(url)
     for kinds, reason, instruction in _CAUSES:
@@ -179,13 +195,11 @@ def _place(url: str) -> str:
     """Where the URL leads, without user or password."""
     if not url:
         return "PostgreSQL"
-    try:
-        parts = urlsplit(url)
-        return f"PostgreSQL at {parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}"
-    except ValueError:
-        return "PostgreSQL"
+    parts = urlsplit(url)
+    return f"PostgreSQL at {parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}"
 
 
+_LOST = re.compile(r"closed|closing|released back to the pool")  # the driver's words for a connection gone
 _START = "Start it, or correct database.url; m3sync goes on by itself once it answers."
 _CAUSES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
     (

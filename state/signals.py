@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -12,6 +13,7 @@ from state import database
 from state.database import Pool
 from state.errors import DatabaseUnavailable
 
+PooledConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 INBOX = "m3sync_inbox"  # a record became due
 INTEGRATIONS = "m3sync_integrations"  # an integration, a field mapping or a credential was changed
 
@@ -37,7 +39,7 @@ class Signal:
         self._db = db
         self._channels = tuple(channels)
         self._heard = asyncio.Event()
-        self._connection: PoolConnectionProxy[asyncpg.Record] | None = None
+        self._connection: PooledConnection | None = None
 
     async def wait(self, timeout: timedelta) -> bool:
         """Wait until something is notified; False when the time is up first: look anyway.
@@ -58,37 +60,40 @@ class Signal:
         await self.close()
         try:
             with database.explaining():
-                connection = await self._db.acquire()
+                self._connection = await self._listening()
         except DatabaseUnavailable:
-            return False
-        self._connection = connection
-        try:
-            with database.explaining():
-                connection.add_termination_listener(self._on_loss)
-                for channel in self._channels:
-                    await connection.add_listener(channel, self._on_word)
-        except DatabaseUnavailable:
-            await self.close()
             return False
         return True
+
+    async def _listening(self) -> PooledConnection:
+        connection = await self._db.acquire()
+        try:
+            connection.add_termination_listener(self._on_loss)
+            for channel in self._channels:
+                await connection.add_listener(channel, self._on_word)
+        except BaseException:
+            await self._give_back(connection)
+            raise
+        return connection
 
     async def close(self) -> None:
         """Give the connection back."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            if not connection.is_closed():
-                connection.remove_termination_listener(self._on_loss)
-                for channel in self._channels:
-                    await connection.remove_listener(channel, self._on_word)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-            connection.terminate()
-        finally:
-            await self._db.release(connection)
+        if connection is not None:
+            await self._give_back(connection)
+
+    async def _give_back(self, connection: PooledConnection) -> None:
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # it is lost, which is as good
+            connection.remove_termination_listener(self._on_loss)
+            for channel in self._channels:
+                await connection.remove_listener(channel, self._on_word)
+        await self._db.release(connection)
 
     def _is_connected(self) -> bool:
-        return self._connection is not None and not self._connection.is_closed()
+        try:
+            return self._connection is not None and not self._connection.is_closed()
+        except asyncpg.InterfaceError:  # the pool took the lost connection back
+            return False
 
     def _on_word(self, *_: object) -> None:
         self._heard.set()
