@@ -1,0 +1,164 @@
+"""One record by hand: every wrong id has a message of its own, and nothing is touched."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon import app
+from daemon.settings import ConfigurationError
+from daemon.to_m3ter import presets
+from state import field_mappings, inbox, integrations, record_states, runs
+from state.database import Pool
+from state.errors import NotFound
+from state.models import NewIntegration, RunStatus
+from tests.acceptance import house as houses
+from tests.acceptance.house import House
+from tests.sandboxes import LocalSandbox
+
+
+@pytest.fixture
+async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with houses.built(sandbox, db, database_url, tmp_path, presets.text("opportunity")) as built:
+        yield built
+
+
+@pytest.fixture
+async def opportunity(house: House) -> dict[str, Any]:
+    found = await house.query(
+        "SELECT Id, AccountId FROM Opportunity WHERE Name = 'Quillmark - editorial seats'"
+    )
+    return found[0]
+
+
+async def failure(house: House, *ids: str) -> str:
+    """The message of a sync that must fail without a single call to m3ter."""
+    await house.sandbox.m3ter_control.clear_journal()
+    result = await house.sync(*ids)
+    assert (result.success, result.sync_status, result.object_results) == (False, "Failed", ())
+    assert result.message.startswith("Sync process failed: ")
+    assert result.instruction
+    assert await house.sandbox.m3ter_control.journal() == []
+    return result.message
+
+
+async def test_15_and_18_characters_are_one_record(house: House, opportunity: dict[str, Any]) -> None:
+    short = await house.attempt(opportunity["Id"])
+    long = await house.sync(opportunity["Id"][:15])
+    assert short.success
+    assert [each.action for each in long.object_results] == ["unchanged"] * 6
+    assert [each.salesforce_id for each in long.object_results] == [
+        each.salesforce_id for each in short.object_results
+    ]
+
+
+async def test_a_record_by_hand_is_synced_whatever_its_criterion(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    assert (await house.sync(opportunity["Id"])).success
+    state = await record_states.get(house.db, house.integration.integration_id, opportunity["Id"])
+    assert state is not None
+    assert (state.criterion_held, state.sync_status) == (False, "Completed")
+    assert state.first_synced_at == state.last_synced_at
+    assert await inbox.find(house.db) == []
+
+
+async def test_more_than_one_record_fails_and_touches_nothing(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    message = await failure(house, opportunity["Id"], opportunity["AccountId"])
+    assert "one record at a time, and 2 were given" in message
+    assert await inbox.find(house.db) == []
+    assert await runs.latest(house.db) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ([], "No Salesforce record id was given"),
+        ([""], "No Salesforce record id was given"),
+        (["   "], "No Salesforce record id was given"),
+        (["006"], "has 3 characters"),
+        (["006S900000795M!IAY"], "characters other than letters and digits"),
+        (["' OR Id != '"], "characters other than letters and digits"),
+        (["006S900000795MNAAA"], "last three characters do not fit"),
+        (["003S900000795MN"], "of a kind that no integration syncs"),
+        (["006S900000795MN"], "There is no Opportunity 006S900000795MNIAY in this Salesforce org"),
+    ],
+)
+async def test_each_wrong_id_has_its_own_message(house: House, wrong: list[str], said: str) -> None:
+    assert said in await failure(house, *wrong)
+
+
+async def test_a_deleted_record_is_told_from_one_that_never_was(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    await house.salesforce("DELETE", f"/sobjects/Opportunity/{opportunity['Id']}")
+    message = await failure(house, opportunity["Id"])
+    assert f"The Opportunity {opportunity['Id']} was deleted in Salesforce" in message
+    run = (await house.ended_runs(opportunity["Id"]))[0]
+    assert (run.status, run.sync_status) == (RunStatus.ERROR, "Failed")
+
+
+async def test_a_record_hidden_from_the_integration_user_is_told(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    await house.sandbox.salesforce_control.call("POST", "org/hide", {"ids": [opportunity["Id"]]})
+    message = await failure(house, opportunity["Id"])
+    assert f"The Opportunity {opportunity['Id']} cannot be read: insufficient access" in message
+
+
+async def test_an_unknown_integration_and_one_without_credentials_are_told(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    with pytest.raises(NotFound, match="no integration nonesuch"):
+        await app.sync_one(house.settings, [opportunity["Id"]], "nonesuch")
+    await integrations.disconnect(house.db, "agreements")
+    with pytest.raises(ConfigurationError, match="is not connected"):
+        await app.sync_one(house.settings, [opportunity["Id"]], "agreements")
+    with pytest.raises(ConfigurationError, match="No integration is connected"):
+        await app.sync_one(house.settings, [opportunity["Id"]])
+
+
+async def test_two_integrations_for_one_kind_of_record_must_be_told_apart(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    saved = await field_mappings.get(house.db, "opportunity")
+    one = house.integration
+    credentials = {
+        "salesforce_credential_id": one.salesforce_credential_id,
+        "m3ter_credential_id": one.m3ter_credential_id,
+    }
+    new = NewIntegration("twin", one.flow, saved.field_mapping_id, **credentials, enabled=True)
+    await integrations.add(house.db, new)
+    assert "Several integrations" in await failure(house, opportunity["Id"])
+    await integrations.disable(house.db, "twin")
+    assert (await house.sync(opportunity["Id"])).success
+
+
+async def test_a_refused_credential_fails_with_the_systems_words_and_keeps_the_record(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    match = {"path": "*/oauth/token"}
+    body = {"error": "invalid_client", "error_description": "client identifier invalid"}
+    await house.sandbox.m3ter_control.fault("status", match=match, status=401, body=body)
+    result = await house.attempt(opportunity["Id"])
+    assert result.sync_status == "Failed"
+    assert "m3ter refuses the credential" in result.message
+    assert [row.attempts for row in await inbox.find(house.db)] == [0]
+    assert (await house.ended_runs(opportunity["Id"]))[0].status is RunStatus.AUTH_FAILED
+
+
+async def test_a_product_unknown_to_m3ter_fails_its_objects_and_no_others(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    product = (await house.query("SELECT Id FROM Product2 WHERE ProductCode = 'SEATS'"))[0]
+    await house.salesforce("PATCH", f"/sobjects/Product2/{product['Id']}", {"ProductCode": "NOWHERE"})
+    result = await house.attempt(opportunity["Id"])
+    actions = {each.object_name: each.action for each in result.object_results}
+    assert result.sync_status == "Partial Success"
+    assert actions["Account"] == actions["Contract"] == "created"
+    assert actions["Commitment"] == actions["Plan"] == "failed"
+    assert actions["Pricing"] == actions["AccountPlan"] == "not attempted"
+    assert "no PlanTemplate with the code 'NOWHERE'" in result.concatenated_results
