@@ -16,7 +16,7 @@ async def client(empty_sandbox: LocalSandbox) -> AsyncIterator[Salesforce]:
     external_id = {"type": "string", "length": 40, "external_id": True}
     empty_sandbox.running.org.schema.declare(
         {
-            "Account": {"fields": {"Ext__c": external_id}},
+            "Account": {"fields": {"Ext__c": external_id, "Num__c": {"type": "double", "external_id": True}}},
             "Bill__c": {
                 "fields": {
                     "Ext__c": {**external_id, "unique": True},
@@ -47,6 +47,16 @@ async def test_an_upsert_creates_then_updates_the_same_record(client: Salesforce
     assert older.status == 204
     assert (await client.call("DELETE", "sobjects/Account/Ext__c/a%2F1%20x")).status == 204
     assert (await client.get("sobjects/Account/Ext__c/a%2F1%20x")).code == "NOT_FOUND"
+
+
+async def test_an_external_id_may_be_a_number(client: Salesforce) -> None:
+    created = await client.call("PATCH", "sobjects/Account/Num__c/5", {"Name": "Five"})
+    updated = await client.call("PATCH", "sobjects/Account/Num__c/5.0", {"Name": "Five again"})
+    assert (created.status, updated.status) == (201, 200)
+    upserts = [record("Account", Num__c=5, Name="a"), record("Account", Num__c="many", Name="b")]
+    answer = await client.call("PATCH", "composite/sobjects/Account/Num__c", {"records": upserts})
+    assert answer.body[0]["id"] == created.body["id"]
+    assert answer.body[1]["errors"][0]["statusCode"] == "JSON_PARSER_ERROR"
 
 
 async def test_an_external_id_that_several_records_have_is_answered_with_their_list(

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from connectors.sandbox.clock import Clock
-from connectors.sandbox.salesforce import ids, notation, rules, sessions
+from connectors.sandbox.salesforce import ids, notation, rules, sessions, values
 from connectors.sandbox.salesforce.changes import Actor, Listener, RecordChange
 from connectors.sandbox.salesforce.errors import SalesforceError, unknown_type
 from connectors.sandbox.salesforce.fields import Field
@@ -74,12 +74,16 @@ class Org:
         return None if row is None or row["IsDeleted"] else row
 
     def matches(self, owner: SObject, by: Field, value: Any) -> list[str]:
-        """Ids of the live, visible records with this value in an indexed field (or with this Id)."""
+        """Ids of the live, visible records with this value in an indexed field (or with this Id).
+
+        The value is as a request gives it; raises SalesforceError when it does not fit the field.
+        """
         table = self.table(owner.name)
         if by.name == "Id":
             found: Sequence[str] = [ids.normalize(value) or ""]
         else:
-            found = table.find(by.name, value) or ()
+            wanted = values.coerce(by, value)
+            found = () if wanted is None else table.find(by.name, wanted) or ()
         return [each for each in found if self.row(each) is not None and not self.is_hidden(each)]
 
     # --- writing

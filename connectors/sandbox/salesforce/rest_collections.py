@@ -89,10 +89,14 @@ def retrieve(call: Call) -> Reply:
         wanted, names = call.fields().get("ids"), call.fields().get("fields")
     else:
         wanted, names = (call.query.get(name, "").split(",") for name in ("ids", "fields"))
-    if not (isinstance(wanted, list) and isinstance(names, list)) or not all(wanted) or not all(names):
+    if not (isinstance(wanted, list) and isinstance(names, list)) or not all(_are_texts(wanted, names)):
         raise SalesforceError("MISSING_ARGUMENT", "The ids and fields arguments are required")
     _check_size(len(wanted), 2000)
     return Reply(200, [_shown_or_none(call, owner, each, names) for each in wanted])
+
+
+def _are_texts(*lists: list[Any]) -> list[bool]:
+    return [isinstance(each, str) and bool(each) for items in lists for each in items]
 
 
 def _shown_or_none(call: Call, owner: SObject, given: str, names: list[str]) -> dict[str, Any] | None:
