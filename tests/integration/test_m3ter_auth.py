@@ -1,0 +1,126 @@
+"""m3ter's token: ahead of its end, one at a time, and which 403 is which."""
+
+import asyncio
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from connectors.errors import AuthenticationError, RejectedError, TransientError
+from connectors.m3ter import auth, rest
+from connectors.m3ter.models import EntityKind, M3terCredential
+from tests.integration import fake_server
+from tests.integration.fake_server import FakeServer
+from tests.sandboxes import LocalSandbox
+
+ACCOUNTS = "/organizations/org-1/accounts"
+PAGE: dict[str, Any] = {"data": []}
+UNAUTHORIZED = fake_server.json({"message": "Unauthorized"}, status=403)
+FIREWALL = fake_server.text("<html><title>403 Forbidden</title></html>", status=403)
+
+
+def token(name: str, expires_in: int = 18_000) -> fake_server.Handler:
+    return fake_server.json({"access_token": name, "token_type": "Bearer", "expires_in": expires_in})
+
+
+def credential(fake: FakeServer) -> M3terCredential:
+    values = {"url": fake.url, "org_id": "org-1", "api_key": "key", "api_secret": "hush"}
+    return M3terCredential.model_validate(values)
+
+
+async def test_the_key_signs_in_by_basic_authentication() -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t1"))
+        fake.on("GET", ACCOUNTS, fake_server.json(PAGE))
+        await m3ter.authenticate()
+        asked, listed = fake.seen
+    assert base64.b64decode(asked.headers["Authorization"].removeprefix("Basic ")) == b"key:hush"
+    assert asked.body == b"grant_type=client_credentials"
+    assert listed.headers["Authorization"] == "Bearer t1"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_expired_token_is_renewed_once_for_all_who_met_it(status: int) -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t1"), token("t2"))
+        refused = fake_server.json({"message": "Unauthorized"}, status=status)
+        fake.on("GET", ACCOUNTS, refused, fake_server.json(PAGE))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(m3ter.authenticate())
+        assert len(fake.calls("/oauth/token")) == 2
+
+
+async def test_a_token_near_its_end_is_renewed_before_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t1"), token("t2"))
+        fake.on("GET", ACCOUNTS, fake_server.json(PAGE))
+        await m3ter.authenticate()
+        monkeypatch.setattr(auth, "datetime", _Later)
+        await m3ter.authenticate()
+        assert [call.headers["Authorization"] for call in fake.calls(ACCOUNTS)] == ["Bearer t1", "Bearer t2"]
+
+
+class _Later(datetime):
+    """Shortly before the end of a token's five hours."""
+
+    @classmethod
+    def now(cls, _zone: Any = None) -> datetime:  # type: ignore[override]  # the clock of one test
+        return datetime.now(UTC) + timedelta(hours=4, minutes=55)
+
+
+async def test_an_expired_token_of_the_sandbox_is_renewed(empty_sandbox: LocalSandbox) -> None:
+    async with rest.open(M3terCredential(**empty_sandbox.m3ter)) as m3ter:
+        await m3ter.authenticate()
+        await empty_sandbox.m3ter_control.fault("expired_session", times=1)
+        await m3ter.authenticate()
+        await empty_sandbox.m3ter_control.advance_clock(6 * 3600)
+        await m3ter.authenticate()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("api_secret", "wrong"), ("api_key", "wrong"), ("org_id", "another-org")]
+)
+async def test_the_sandbox_refuses_a_wrong(key: str, value: str, empty_sandbox: LocalSandbox) -> None:
+    async with rest.open(M3terCredential(**{**empty_sandbox.m3ter, key: value})) as m3ter:
+        with pytest.raises(AuthenticationError) as caught:
+            await m3ter.authenticate()
+    assert caught.value.instruction
+    assert "wrong" not in caught.value.message
+
+
+async def test_a_body_over_the_firewalls_limit_is_told_from_a_bad_token() -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t"))
+        fake.on("POST", ACCOUNTS, FIREWALL)
+        with pytest.raises(RejectedError, match="firewall refuses a request body of 600,"):
+            await m3ter.create(EntityKind.ACCOUNT, {"name": "x" * 600_000})
+
+
+async def test_a_write_refused_while_reading_works_is_no_bad_token() -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t"))
+        fake.on("POST", ACCOUNTS, FIREWALL)
+        fake.on("GET", ACCOUNTS, fake_server.json(PAGE))
+        with pytest.raises(RejectedError, match="although the token is good") as caught:
+            await m3ter.create(EntityKind.ACCOUNT, {"name": "DROP TABLE accounts"})
+    assert "firewall" in caught.value.instruction
+    assert "DROP TABLE" not in str(caught.value)
+
+
+async def test_a_write_refused_as_is_all_else_is_a_bad_token() -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t"))
+        fake.on("POST", ACCOUNTS, UNAUTHORIZED)
+        fake.on("GET", ACCOUNTS, UNAUTHORIZED)
+        with pytest.raises(AuthenticationError):
+            await m3ter.create(EntityKind.ACCOUNT, {"name": "Acme"})
+
+
+async def test_a_token_endpoint_in_trouble_is_no_bad_credential() -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", fake_server.text("<html>Bad gateway</html>", status=502))
+        with pytest.raises(TransientError) as caught:
+            await m3ter.create(EntityKind.ACCOUNT, {"name": "Acme"})
+        assert not caught.value.may_have_happened
