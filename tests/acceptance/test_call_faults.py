@@ -96,7 +96,10 @@ async def walk(ground: Ground, name: str, edits: list[Edit], fault: dict[str, An
                 if fault is not None:
                     await control.call("POST", "faults", {"match": CALLS, "times": 1, **fault})
             await edit(house, record_id)
-            await settled(house, record_id, number)
+            try:
+                await settled(house, record_id, number)
+            except TimeoutError:
+                return ["not completed", *picture(house.sandbox)], 0
         calls = await control.journal()
         if fault is not None:
             struck = [each for each in await control.faults() if each["hits"]]

@@ -1,8 +1,6 @@
 """The shipped request shapes equal m3ter's own description; kinds know their place."""
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,17 +8,14 @@ from pydantic import ValidationError
 
 from connectors.m3ter.models import EntityKind, M3terCredential
 from connectors.m3ter.shapes import REQUEST_FIELDS, FieldShape, shapes
-from tests.openapi import ABSENT
+from tests import openapi as openapi_description
 
 WRITABLE = [kind for kind in EntityKind if kind is not EntityKind.BILL]
 
 
 @pytest.fixture(scope="module")
 def openapi() -> Any:
-    path = os.environ.get("M3TER_OPENAPI", "")
-    if not Path(path).is_file():
-        pytest.fail(ABSENT)
-    return json.loads(Path(path).read_text())
+    return json.loads(openapi_description.path().read_text())
 
 
 def flat(schemas: Any, schema: Any) -> dict[str, Any]:
