@@ -33,6 +33,7 @@ _SESSION = {
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "60s",
     "jit": "off",
+    "plan_cache_mode": "force_custom_plan",  # statements with optional filters need a plan for what was given
 }
 
 

@@ -88,14 +88,14 @@ def _lag(depth: InboxDepth) -> timedelta | None:
 
 
 def _concerns(part: Health, integration: Integration) -> bool:
-    """A part is named after a credential or an integration, or serves them all."""
-    _, separator, name = part.subject.partition(":")
+    """A part is named after a credential ('window:<credential>:<channel>'), an integration, or serves all."""
+    _, separator, named = part.subject.partition(":")
     names = (
         integration.name,
         integration.salesforce_credential_name,
         integration.m3ter_credential_name,
     )
-    return not separator or name in names
+    return not separator or any(f"{named}:".startswith(f"{name}:") for name in names if name)
 
 
 def _part_issue(part: Health) -> Issue:

@@ -86,7 +86,7 @@ CREATE TABLE inbox (
     error text,
     UNIQUE (integration_id, record_id),
     CHECK ((status = 'CLAIMED') = (lease_token IS NOT NULL))
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);  -- rows come and go
 CREATE INDEX inbox_due ON inbox (priority DESC, due_at, first_changed_at, inbox_id) WHERE status = 'WAITING';
 CREATE INDEX inbox_leases ON inbox (lease_until) WHERE status = 'CLAIMED';
 CREATE INDEX inbox_record ON inbox (record_id);

@@ -50,11 +50,13 @@ SELECT pg_notify('m3sync_inbox', '');
 -- claim --
 -- Take the foremost record that is due, or whose holder let its lease expire, and that is in flight nowhere
 -- else. $1 integrations, $2 worker, $3 lease, $4 one inbox id or null. The record's own lease is what makes
--- two rows of one record (of two integrations) exclude one another, however close the race.
+-- two rows of one record (of two integrations) exclude one another, however close the race. The coalesce keeps
+-- the planner, while the table was not analyzed yet, from thinking that one integration has but few rows and
+-- from sorting them all instead of walking the index inbox_due.
 WITH expired AS (
     SELECT inbox_id, record_id, priority, due_at, first_changed_at FROM inbox i
     WHERE status = 'CLAIMED' AND lease_until <= now()
-      AND integration_id = ANY($1::uuid[]) AND ($4::bigint IS NULL OR inbox_id = $4)
+      AND coalesce(integration_id = ANY($1::uuid[]), false) AND ($4::bigint IS NULL OR inbox_id = $4)
       AND NOT EXISTS (SELECT FROM leases
                       WHERE lease_key = 'record:' || i.record_id AND lease_until > now())
     ORDER BY priority DESC, due_at, first_changed_at, inbox_id
@@ -62,7 +64,7 @@ WITH expired AS (
 ), waiting AS (
     SELECT inbox_id, record_id, priority, due_at, first_changed_at FROM inbox i
     WHERE status = 'WAITING' AND due_at <= now()
-      AND integration_id = ANY($1::uuid[]) AND ($4::bigint IS NULL OR inbox_id = $4)
+      AND coalesce(integration_id = ANY($1::uuid[]), false) AND ($4::bigint IS NULL OR inbox_id = $4)
       AND NOT EXISTS (SELECT FROM leases
                       WHERE lease_key = 'record:' || i.record_id AND lease_until > now())
     ORDER BY priority DESC, due_at, first_changed_at, inbox_id
@@ -91,7 +93,7 @@ RETURNING inbox.inbox_id, integration_id, object_name, inbox.record_id, cause, p
 SELECT EXISTS (
     SELECT FROM inbox i
     WHERE status = 'WAITING' AND due_at <= now()
-      AND integration_id = ANY($1::uuid[]) AND ($2::bigint IS NULL OR inbox_id = $2)
+      AND coalesce(integration_id = ANY($1::uuid[]), false) AND ($2::bigint IS NULL OR inbox_id = $2)
       AND NOT EXISTS (SELECT FROM leases
                       WHERE lease_key = 'record:' || i.record_id AND lease_until > now())
 );
