@@ -1,4 +1,4 @@
-"""Watches what is sent to the emulated m3ter in every acceptance test: each request must be as m3ter describes."""
+"""Watches what acceptance tests send to the emulated m3ter: each request must be as m3ter describes."""
 
 from collections.abc import Iterator
 

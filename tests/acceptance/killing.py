@@ -25,8 +25,8 @@ _BESIDE = {"commit health", "commit integrations"}
 class KillPoints:
     """Counts the points as they are passed, writes each to `log`, and dies at `fatal`.
 
-    A point is `<name> #<n> before|after`; names come from what is written, not from the code that writes it, so
-    that a point added to the code is enumerated without anybody naming it.
+    A point is `<name> #<n> before|after`; names come from what is written, not from the code that writes it:
+    a point added to the code is enumerated without anybody naming it.
     """
 
     log: Path

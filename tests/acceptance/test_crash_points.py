@@ -1,4 +1,4 @@
-"""SIGKILL at every commit and around every outside write of a sync: one of each object, and the right result."""
+"""SIGKILL at every commit and around every outside write of a sync: one of each object, the right result."""
 
 import asyncio
 import multiprocessing
@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
 
 from daemon.to_m3ter import presets
 from state import database
@@ -102,7 +101,8 @@ async def scene(ground: Ground, name: str) -> AsyncIterator[Scene]:
     ):
         config = place / "m3sync.toml"
         config.write_text(
-            f'state_directory = "{place}"\n[database]\nurl = "{url}"\n[http]\nport = 0\n[log]\nlevel = "warning"\n'
+            f'state_directory = "{place}"\n[database]\nurl = "{url}"\n'
+            '[http]\nport = 0\n[log]\nlevel = "warning"\n'
             "[worker]\nlease_seconds = 2\npoll_seconds = 0.3\nbackoff_seconds = 0.1\ngrace_seconds = 5\n"
         )
         yield Scene(house, config, place / "points.log")
