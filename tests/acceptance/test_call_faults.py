@@ -1,4 +1,4 @@
-"""A 500, a reset, a time-out, a 429, an expired token at each m3ter call of a sync: the same end, no doubles."""
+"""A 500, a reset, a time-out, a 429, an expired token at each m3ter call of a sync: the same end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
