@@ -11,15 +11,20 @@ from daemon.cli import printing, session
 from daemon.cli.session import command
 from state import migrations
 
+_SAME_WISH_SECONDS = 2
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask for an orderly stop; a second one of them does not wait for it."""
+    """SIGTERM and SIGINT ask for an orderly stop; one more, later on, does not wait for it."""
     loop, main = asyncio.get_running_loop(), asyncio.current_task()
+    asked_at: list[float] = []
 
     def ask() -> None:
-        if stop.is_set() and main is not None:
+        asked_at.append(loop.time())
+        # A terminal, make and a service manager may each pass on the same wish.
+        if main is not None and asked_at[-1] - asked_at[0] > _SAME_WISH_SECONDS:
             main.cancel()
         stop.set()
 

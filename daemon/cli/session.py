@@ -94,8 +94,8 @@ def guarded(work: Callable[[], int | None]) -> int:
     """The exit code of `work`, having told what went wrong."""
     try:
         return work() or DONE
-    except KeyboardInterrupt:
-        printing.problem("interrupted.")
+    except (KeyboardInterrupt, asyncio.CancelledError):  # the outermost frame: nobody is left to tell
+        printing.problem("interrupted before the end.")
         return INTERRUPTED
     except BrokenPipeError:
         return DONE  # whoever read our output has seen enough
