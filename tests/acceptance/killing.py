@@ -58,7 +58,7 @@ def install(points: KillPoints) -> None:
 
 
 def _watch_commits(points: KillPoints) -> None:
-    connection = asyncpg.connection.Connection
+    connection: Any = asyncpg.connection.Connection
     execute, execute_one, execute_many = connection.execute, connection._execute, connection._executemany
     written: dict[int, set[str]] = {}
 
@@ -98,7 +98,8 @@ def _watch_commits(points: KillPoints) -> None:
 
 
 def _watch_calls(points: KillPoints) -> None:
-    request = aiohttp.ClientSession._request
+    session: Any = aiohttp.ClientSession
+    request = session._request
 
     async def watched(self: Any, method: str, url: Any, **options: Any) -> Any:
         path = _IDENTIFIER.sub("*", str(url).split("://", 1)[-1].split("/", 1)[-1].split("?")[0])
@@ -109,7 +110,7 @@ def _watch_calls(points: KillPoints) -> None:
         points.end(point)
         return answer
 
-    aiohttp.ClientSession._request = watched  # type: ignore[method-assign]
+    session._request = watched
 
 
 def main(log: str, fatal: str, arguments: list[str]) -> None:

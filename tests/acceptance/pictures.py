@@ -4,15 +4,16 @@ import re
 from typing import Any
 
 from connectors import wire
-from tests.sandboxes import LocalSandbox
+from tests.sandboxes import LocalSandbox, Sandbox
 
 KINDS = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan", "ExternalMapping")
 _PASSING = {"version", "dtCreated", "dtLastModified", "createdBy", "lastModifiedBy"}
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def picture(sandbox: LocalSandbox) -> list[str]:
+def picture(sandbox: Sandbox) -> list[str]:
     """One line an entity, in an order that does not depend on ids; a doubled entity is a second line."""
+    assert isinstance(sandbox, LocalSandbox), "only a sandbox of this process shows what it holds"
     organization = sandbox.running.organization
     entities = [(kind, entity) for kind in KINDS for entity in organization.all(kind)]
     names = {str(entity["id"]): _name(kind, entity) for kind, entity in entities}

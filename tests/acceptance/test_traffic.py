@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from daemon.outcomes import SyncStatus
 from daemon.to_m3ter import presets
 from state.database import Pool
+from state.models import SyncStatus
 from tests import openapi
 from tests.acceptance import house as houses
 from tests.acceptance.conftest import Watch
