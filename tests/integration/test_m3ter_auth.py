@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from connectors.errors import AuthenticationError, RejectedError, TransientError
 from connectors.m3ter import auth, rest
@@ -43,9 +44,14 @@ async def test_the_key_signs_in_by_basic_authentication() -> None:
 @pytest.mark.parametrize("status", [401, 403])
 async def test_an_expired_token_is_renewed_once_for_all_who_met_it(status: int) -> None:
     async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
-        fake.on("POST", "/oauth/token", token("t1"), token("t2"))
-        refused = fake_server.json({"message": "Unauthorized"}, status=status)
-        fake.on("GET", ACCOUNTS, refused, fake_server.json(PAGE))
+        fake.on("POST", "/oauth/token", token("t1"), token("t2"), token("t3"))
+
+        async def only_t2(request: web.Request) -> web.StreamResponse:
+            if request.headers["Authorization"] == "Bearer t2":
+                return await fake_server.json(PAGE)(request)
+            return await fake_server.json({"message": "Unauthorized"}, status=status)(request)
+
+        fake.on("GET", ACCOUNTS, only_t2)
         async with asyncio.TaskGroup() as group:
             for _ in range(5):
                 group.create_task(m3ter.authenticate())

@@ -180,6 +180,7 @@ async def test_an_update_without_an_answer_is_not_sent_again(
             EntityKind.ACCOUNT, made["id"], {**ACCOUNT, "name": "New", "version": made["version"]}
         )
     assert caught.value.may_have_happened
+    assert len(await empty_sandbox.m3ter_control.journal("method=PUT")) == 1
     assert (await m3ter.get(EntityKind.ACCOUNT, made["id"]))["version"] == made["version"] + 1
 
 

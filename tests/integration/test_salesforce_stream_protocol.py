@@ -76,9 +76,7 @@ async def test_the_messages_are_bayeux_with_replay_and_cookies_come_back() -> No
 
 async def test_the_interval_of_the_advice_is_in_milliseconds() -> None:
     async with fake_server.serving() as fake:
-        fake.on(
-            "POST", PATH, shaken(interval=150), SUBSCRIBED, connected(1), connected(2), fake_server.hang()
-        )
+        fake.on("POST", PATH, shaken(interval=150), SUBSCRIBED, connected(1), connected(2), quiet)
         async with listening(login(fake), {ACCOUNTS: None}) as listener:
             assert await replay_ids(listener) == ["1"]
             began = time.monotonic()
@@ -90,7 +88,7 @@ async def test_a_poll_that_outlasts_its_advice_is_given_up(monkeypatch: pytest.M
     monkeypatch.setattr(session, "_MARGIN", timedelta(milliseconds=50))
     async with fake_server.serving() as fake:
         again = [shaken(), SUBSCRIBED, connected(5), quiet]
-        fake.on("POST", PATH, shaken(timeout=50), SUBSCRIBED, connected(4), fake_server.hang(), *again)
+        fake.on("POST", PATH, shaken(timeout=50), SUBSCRIBED, connected(4), quiet, *again)
         async with listening(login(fake), {ACCOUNTS: None}) as listener:
             assert await replay_ids(listener) == ["4"]
             assert await replay_ids(listener) == ["5"]
