@@ -242,6 +242,11 @@ _CAUSES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
         _START,
     ),
     ((socket.gaierror,), "{place}: no such host is known.", "Correct the host in database.url."),
+    (
+        (asyncpg.TransactionRollbackError,),
+        "{place} undid the transaction, because another wanted the same rows.",
+        "Nothing to do: it is tried again.",
+    ),
     ((asyncpg.ClientConfigurationError,), "database.url cannot be used.", "Correct database.url."),
     ((asyncpg.InterfaceError,), "The connection to {place} was lost.", _START),
     ((OSError,), "{place} cannot be reached.", "Correct the host in database.url, or look at the network."),

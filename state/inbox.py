@@ -168,13 +168,23 @@ async def set_aside(tx: Connection, claim: Claim, error: str) -> None:
     await database.execute(tx, _SQL["free_leases"], claim.lease_token)
 
 
-async def redirect(tx: Connection, claim: Claim, parent_object: str, parent_id: str) -> int:
+async def redirect(db: Db, claim: Claim, parent_object: str, parent_id: str) -> int:
     """The change of a line is its parent's: coalesce the row into the parent's and give that one's id.
 
     Raises LeaseLost.
     """
-    revision = await _lock(tx, claim)
-    parent = await database.fetch_value(tx, _SQL["redirect"], claim.inbox_id, parent_object, parent_id)
+    async with database.transaction(db) as tx:
+        return await _redirect(tx, claim, parent_object, parent_id)
+
+
+async def _redirect(tx: Connection, claim: Claim, parent_object: str, parent_id: str) -> int:
+    values = (claim.inbox_id, parent_object, parent_id)
+    if parent_id < claim.record_id:  # rows are locked in the order of their ids, as receive does: no deadlock
+        parent = await database.fetch_value(tx, _SQL["redirect"], *values)
+        revision = await _lock(tx, claim)
+    else:
+        revision = await _lock(tx, claim)
+        parent = await database.fetch_value(tx, _SQL["redirect"], *values)
     if revision == claim.revision:
         await database.execute(tx, _SQL["delete"], claim.inbox_id)
     else:

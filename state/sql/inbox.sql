@@ -24,10 +24,10 @@ RETURNING object_name, record_id;
 -- A row set aside or postponed becomes due: the change may have mended it. A claimed row only grows its
 -- revision, which its completion will notice.
 INSERT INTO inbox (integration_id, object_name, record_id, cause, priority)
-SELECT DISTINCT ON (t.integration_id, t.record_id)
+SELECT DISTINCT ON (t.integration_id, t.record_id COLLATE "C")
     t.integration_id, t.object_name, t.record_id, $4::text, $5::smallint
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t (integration_id, object_name, record_id)
-ORDER BY t.integration_id, t.record_id
+ORDER BY t.integration_id, t.record_id COLLATE "C"
 ON CONFLICT (integration_id, record_id) DO UPDATE SET
     revision = inbox.revision + 1,
     changed_at = now(),

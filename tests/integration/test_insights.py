@@ -115,6 +115,18 @@ async def test_a_refused_credential_and_an_ailing_part_are_issues_of_its_integra
     assert other.issues == ()
 
 
+async def test_a_part_named_after_nobody_concerns_all_and_one_named_after_a_channel_its_credential(
+    db: Pool, agreements: Integration
+) -> None:
+    await new_integration(db, "Others")
+    channel = "/data/OpportunityChangeEvent"
+    await health.report(db, "worker", False, "The worker stopped.")
+    await health.report(db, f"window:{agreements.salesforce_credential_name}:{channel}", False, "A gap.")
+    mine, other = await insights.statuses(db)
+    assert {issue.message for issue in mine.issues} == {"The worker stopped.", "A gap."}
+    assert {issue.message for issue in other.issues} == {"The worker stopped."}
+
+
 async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objects_are_not(
     db: Pool, agreements: Integration
 ) -> None:
