@@ -1,7 +1,9 @@
 """One attempt at one claimed record: read it, hold its account, see whether it is due, sync, conclude."""
 
-from dataclasses import dataclass, field, replace
+import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 from uuid import UUID
 
 import structlog
@@ -10,12 +12,12 @@ from connectors.calls import Call
 from connectors.errors import AuthenticationError, RateLimited, RejectedError, SyncError, TransientError
 from connectors.salesforce.models import Record, to_id18
 from daemon import outcomes
-from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SetAside, SyncResult, Then
-from daemon.to_m3ter import graph, retries
+from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SyncResult, Then
+from daemon.to_m3ter import conclusions, graph, retries
+from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import document, sources
 from daemon.to_m3ter.mapping.errors import MappingInvalid
-from daemon.to_m3ter.retries import Blame, Decision, Next
 from daemon.to_m3ter.sync import Sync
 from daemon.to_m3ter.wanted import Desk
 from daemon.to_m3ter.workplace import Workplace
@@ -30,21 +32,9 @@ log = structlog.get_logger(__name__)
 BUSY = timedelta(seconds=1)
 # A record's account may change between two looks at it; more often than this it is left for later.
 LOOKS = 3
+# How long a system may take over the question whether it is there at all.
+PROBE = timedelta(seconds=10)
 SALESFORCE_KEY, M3TER_KEY = "salesforce:", "m3ter:"
-
-
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """What an attempt came to and what failed; `result` is None when there was nothing to sync."""
-
-    outcome: Outcome
-    result: SyncResult | None = None
-    error: SyncError | None = None
-    decision: Decision | None = None
-
-    @property
-    def blames_system(self) -> bool:
-        return self.decision is not None and self.decision.blame is Blame.SYSTEM
 
 
 @dataclass(slots=True)
@@ -207,13 +197,30 @@ class Attempt:
     async def _failed(self, error: SyncError) -> Conclusion:
         if isinstance(error, graph.RecordDeleted | graph.RecordMissing) and self._was_never_synced():
             return Conclusion(Outcome(Complete()))
+        if _may_be_an_outage(error):
+            error.unreachable = await self._is_system_away()
         decision = retries.decide(
             error, attempts=self.claim.attempts, outages=self.outages + 1, policy=self.place.policy
         )
         results = self._sync.results if self._sync else ()
         result = outcomes.failed(error.message, error.instruction, results)
-        outcome = await self._outcome(_then(decision, error), (_status(decision, error), result))
+        outcome = await self._outcome(
+            conclusions.then(decision, error), (conclusions.status(decision, error), result)
+        )
         return Conclusion(outcome, result, error, decision)
+
+    async def _is_system_away(self) -> bool:
+        """Whether the system fails at a harmless question too: then it is not the record's fault."""
+        asks_m3ter = bool(self.calls) and self.calls[-1].system == "m3ter"
+        salesforce, m3ter = self.place.org.salesforce, self.place.organization.m3ter
+        try:
+            async with asyncio.timeout(PROBE.total_seconds()):
+                await (m3ter.authenticate() if asks_m3ter else salesforce.limits())
+        except (TransientError, AuthenticationError, TimeoutError):
+            return True
+        except RejectedError:
+            return False  # it answers
+        return False
 
     def _was_never_synced(self) -> bool:
         """Nobody asked for it and it made nothing in m3ter: that it is gone is no failure."""
@@ -224,57 +231,18 @@ class Attempt:
         run_end = None
         if end is not None:
             run_id = await self._begin_run()
-            lines = sorted([*self._notes, *map(_call_line, self.calls)], key=lambda line: line.logged_at)
+            lines = sorted(
+                [*self._notes, *map(conclusions.call_line, self.calls)], key=lambda line: line.logged_at
+            )
             run_end = RunEnd(run_id, *end, tuple(lines))
-        state = self._next_state(run_end) if isinstance(then, Complete) else None
+        state = None
+        if isinstance(then, Complete):
+            # A sync that is to be tried again leaves what is remembered of the record as it was.
+            unknown = RecordState(self.claim.integration_id, self.claim.record_id, criterion_held=False)
+            state = conclusions.next_state(self._state or unknown, self._holds, run_end)
         return Outcome(then, run_end, state, self._org_id, self._parents)
 
-    def _next_state(self, end: RunEnd | None) -> RecordState | None:
-        """What is remembered of the record; a sync to be tried again leaves it as it was."""
-        before = self._state or RecordState(
-            self.claim.integration_id, self.claim.record_id, criterion_held=False
-        )
-        holds = before.criterion_held if self._holds is None else self._holds
-        if end is None:
-            return replace(before, criterion_held=holds)
-        came_through = end.result.sync_status is not SyncStatus.FAILED
-        now = datetime.now(UTC)
-        return replace(
-            before,
-            criterion_held=holds,
-            sync_status=end.result.sync_status,
-            last_run_id=end.run_id,
-            first_synced_at=before.first_synced_at or (now if came_through else None),
-            last_synced_at=now if came_through else before.last_synced_at,
-        )
 
-
-def _then(decision: Decision, error: SyncError) -> Then:
-    match decision.next:
-        case Next.END:
-            return Complete()
-        case Next.SET_ASIDE:
-            return SetAside(str(error))
-        case Next.POSTPONE:
-            due_at = datetime.now(UTC) + decision.delay
-            return Postpone(due_at, str(error), counts=decision.blame is Blame.RECORD)
-
-
-def _status(decision: Decision, error: SyncError) -> RunStatus:
-    if decision.next is not Next.POSTPONE:
-        return RunStatus.ERROR
-    if isinstance(error, RateLimited):
-        return RunStatus.RATE_LIMIT_RETRY
-    return RunStatus.AUTH_FAILED if isinstance(error, AuthenticationError) else RunStatus.AWAITING_RETRY
-
-
-def _call_line(call: Call) -> LogLine:
-    detail = {
-        "system": call.system,
-        "method": call.method,
-        "path": call.path,
-        "status": call.status,
-        "milliseconds": round(call.duration.total_seconds() * 1000),
-        "error": call.error,
-    }
-    return LogLine("call", call.started_at, detail)
+def _may_be_an_outage(error: SyncError) -> TypeGuard[TransientError]:
+    """Whether it takes a question to tell a system that is away from a record that it chokes on."""
+    return isinstance(error, TransientError) and not isinstance(error, RateLimited) and not error.unreachable

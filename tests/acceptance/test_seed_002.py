@@ -92,9 +92,7 @@ async def by_change(house: House, record: dict[str, Any]) -> SyncResult:
 
 
 @pytest.fixture
-def make(
-    sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> Callable[[str], Any]:
+def make(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path) -> Callable[[str], Any]:
     return lambda text: houses.built(sandbox, db, database_url, tmp_path, text)
 
 
