@@ -240,12 +240,12 @@ def _add_credentials(document: dict[str, Any]) -> None:
             database = document.setdefault("database", {})
             if isinstance(database, dict):
                 database["url"] = url.read_text(encoding="utf-8").strip()
+        if key.is_file():
+            document["vault_key_file"] = key
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"The credential {url} cannot be read: {error}.", "See LoadCredential= in the unit."
+            f"The credentials in {directory} cannot be read: {error}.", "See LoadCredential= in the unit."
         ) from None
-    if key.is_file():
-        document["vault_key_file"] = key
 
 
 def _explained(error: ValidationError, file: Path) -> ConfigurationError:
