@@ -1,19 +1,18 @@
 """The way into PostgreSQL: a pool that survives restarts, transactions, and clear words when it is away."""
 
 import asyncio
-import re
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
-import simplejson
 from asyncpg.pool import PoolConnectionProxy
 
+from state import storable
 from state.errors import DatabaseUnavailable
+from state.outages import FAILURES, explaining
 
 if TYPE_CHECKING:  # the driver's classes are generic to the type checker only
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -88,8 +87,8 @@ async def _set_up(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        encoder=lambda value: simplejson.dumps(value, use_decimal=True, default=str),
-        decoder=lambda text: simplejson.loads(text, use_decimal=True),
+        encoder=storable.encode_json,
+        decoder=storable.decode_json,
     )
 
 
@@ -107,7 +106,7 @@ async def _close(pool: Pool) -> None:
     try:
         async with asyncio.timeout(5):
             await pool.close()
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except FAILURES:
         pool.terminate()
 
 
@@ -121,9 +120,7 @@ async def transaction(db: Db) -> AsyncIterator[Connection]:
         try:
             yield connection
         except BaseException:
-            with suppress(
-                asyncpg.PostgresError, asyncpg.InterfaceError, OSError
-            ):  # a lost connection rolled back
+            with suppress(*FAILURES):  # a lost connection has rolled back by itself
                 await step.rollback()
             raise
         with explaining():
@@ -140,114 +137,31 @@ async def _connection(db: Db) -> AsyncIterator[Connection]:
     try:
         yield connection
     finally:
-        await db.release(connection)
+        with suppress(*FAILURES):  # the pool throws a lost connection away
+            await db.release(connection)
 
 
 async def fetch(db: Db, statement: str, *values: Any) -> list[Row]:
     """All rows of one statement."""
     with explaining():
-        return await db.fetch(statement, *values)
+        return await db.fetch(statement, *storable.values(values))
 
 
 async def fetch_one(db: Db, statement: str, *values: Any) -> Row | None:
     """The first row of one statement, or None."""
     with explaining():
-        return await db.fetchrow(statement, *values)
+        return await db.fetchrow(statement, *storable.values(values))
 
 
 async def fetch_value(db: Db, statement: str, *values: Any) -> Any:
     """The first column of the first row, or None."""
     with explaining():
-        return await db.fetchval(statement, *values)
+        return await db.fetchval(statement, *storable.values(values))
 
 
 async def execute(db: Db, statement: str, *values: Any) -> int:
     """Run one statement; gives how many rows it touched."""
     with explaining():
-        tag = await db.execute(statement, *values)
+        tag = await db.execute(statement, *storable.values(values))
     last = tag.rsplit(" ", 1)[-1]
     return int(last) if last.isdigit() else 0
-
-
-@contextmanager
-def explaining(url: str = "") -> Iterator[None]:
-    """Turn the driver's connection errors into DatabaseUnavailable; a statement's own errors pass."""
-    try:
-        yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        explained = _explain(error, url)
-        if explained is None:
-            raise
-        raise explained from error
-
-
-def _explain(error: Exception, url: str) -> DatabaseUnavailable | None:
-    if type(error) is asyncpg.InterfaceError and not _LOST.search(str(error)):
-        return None  # misuse of the driver, not an outage
-    place = _place(url)
-    for kinds, reason, instruction in _CAUSES:
-        if isinstance(error, kinds):
-            own_words = str(error) or type(error).__name__
-            return DatabaseUnavailable(f"{reason.format(place=place)} ({own_words})", instruction)
-    return None
-
-
-def _place(url: str) -> str:
-    """Where the URL leads, without user or password."""
-    if not url:
-        return "PostgreSQL"
-    parts = urlsplit(url)
-    return f"PostgreSQL at {parts.hostname or 'the local socket'}{f':{parts.port}' if parts.port else ''}"
-
-
-_LOST = re.compile(r"closed|closing|released back to the pool")  # the driver's words for a connection gone
-_START = "Start it, or correct database.url; m3sync goes on by itself once it answers."
-_CAUSES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
-    (
-        (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError),
-        "{place} refuses this user or password.",
-        "Correct user and password in database.url, or the server's pg_hba.conf.",
-    ),
-    (
-        (asyncpg.InvalidCatalogNameError,),
-        "{place} has no such database.",
-        "Create it (createdb), or correct the name in database.url.",
-    ),
-    (
-        (asyncpg.InsufficientPrivilegeError,),
-        "{place} does not give this user enough rights.",
-        "Grant it the database, or make it the owner of its schema (ALTER DATABASE ... OWNER TO ...).",
-    ),
-    (
-        (asyncpg.TooManyConnectionsError,),
-        "{place} has no connection left.",
-        "Raise max_connections of the server, or end other clients.",
-    ),
-    (
-        (ConnectionRefusedError, FileNotFoundError),
-        "{place} refuses connections: nothing listens there.",
-        _START,
-    ),
-    ((TimeoutError,), "{place} did not answer in time.", "Look at the server's load and at the network."),
-    (
-        (
-            *(
-                asyncpg.PostgresConnectionError,
-                asyncpg.CannotConnectNowError,
-                asyncpg.OperatorInterventionError,
-            ),
-            *(asyncpg.InsufficientResourcesError, asyncpg.ReadOnlySQLTransactionError),
-        ),
-        "{place} is not available.",
-        _START,
-    ),
-    ((socket.gaierror,), "{place}: no such host is known.", "Correct the host in database.url."),
-    (
-        (asyncpg.TransactionRollbackError,),
-        "{place} undid the transaction, because another wanted the same rows.",
-        "Nothing to do: it is tried again.",
-    ),
-    ((asyncpg.ClientConfigurationError,), "database.url cannot be used.", "Correct database.url."),
-    ((asyncpg.InterfaceError,), "The connection to {place} was lost.", _START),
-    ((OSError,), "{place} cannot be reached.", "Correct the host in database.url, or look at the network."),
-)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from state import database
+from state import outages
 from state.database import Pool
 from state.errors import DatabaseUnavailable
 
@@ -59,7 +59,7 @@ class Signal:
         """Listen on a new connection; False while the database is away."""
         await self.close()
         try:
-            with database.explaining():
+            with outages.explaining():
                 self._connection = await self._listening()
         except DatabaseUnavailable:
             return False

@@ -201,6 +201,22 @@ async def test_money_in_json_stays_exact_and_times_are_in_utc(db: Pool) -> None:
     assert (moment, moment.tzinfo) == (datetime(2026, 11, 21, 8, tzinfo=UTC), UTC)
 
 
+@pytest.mark.parametrize(
+    ("hostile", "kept"),
+    [
+        ("nul \0 byte", "nul \ufffd byte"),
+        ("half a pair \ud83d", "half a pair \ufffd"),
+        ("backslash \\u0000", "backslash \\u0000"),
+        ("whole \U0001f600 é", "whole \U0001f600 é"),
+        ("'; DROP TABLE runs; --", "'; DROP TABLE runs; --"),
+    ],
+)
+async def test_hostile_text_is_stored_all_the_same(db: Pool, hostile: str, kept: str) -> None:
+    assert await database.fetch_value(db, "SELECT $1::text", hostile) == kept
+    assert await database.fetch_value(db, "SELECT $1::text[]", [hostile]) == [kept]
+    assert await database.fetch_value(db, "SELECT $1::jsonb", {hostile: [hostile]}) == {kept: [kept]}
+
+
 async def test_statements_have_a_deadline(db: Pool) -> None:
     assert await db.fetchval("SHOW statement_timeout") == "30s"
     assert await db.fetchval("SHOW idle_in_transaction_session_timeout") == "1min"
