@@ -158,9 +158,9 @@ async def _work(
 
     async def report(name: str, what: str) -> None:
         if what:
-            await health.report(db, name, False, what, "It is restarted; the log says more.")
+            await health.report(db, f"part:{name}", False, what, "It is restarted; the log says more.")
         else:
-            await health.forget(db, name)
+            await health.forget(db, f"part:{name}")
 
     surroundings = Surroundings(wanted, report, tasks.tidy, condition.service.alive)
     chief = Supervisor(surroundings, supervisor.Timings(poll=poll, grace=grace), changed)

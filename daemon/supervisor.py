@@ -85,12 +85,12 @@ class Supervisor:
         try:
             async with asyncio.timeout(self.timings.answer.total_seconds()):
                 wanted = {part.name: part for part in await self.surroundings.wanted()}
+            await self._reconcile(wanted)
+            await self.surroundings.settled()
         except Exception as error:  # what runs goes on running meanwhile
             self._note_trouble(str(error) or type(error).__name__)
         else:
             self._note_trouble("")
-            await self._reconcile(wanted)
-            await self.surroundings.settled()
         self.surroundings.pulse(self._summary())
 
     async def _reconcile(self, wanted: dict[str, Part]) -> None:
@@ -100,9 +100,13 @@ class Supervisor:
             if name not in wanted or wanted[name].fingerprint != running.part.fingerprint
         ]
         await self._stop(stale)
+        for gone in stale:
+            await self.surroundings.report(gone.part.name, "")
         for name, part in wanted.items():
             running = self._running.get(name)
             if running is None:
+                # What an earlier daemon said of it is old.
+                await self.surroundings.report(name, "")
                 self._running[name] = self._start(part, failures=0)
             elif running.task.done():
                 await self._mend(running)

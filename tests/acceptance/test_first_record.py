@@ -89,6 +89,18 @@ async def test_a_changed_amount_and_price_are_updated_in_place(house: House, opp
     assert "0.0042" in prices
 
 
+async def test_a_sync_by_hand_beside_the_daemon_gives_the_result_of_whoever_did_it(
+    house: House, opportunity_id: str
+) -> None:
+    async with houses.daemon(house):
+        results = [await house.sync(opportunity_id) for _ in range(4)]
+        await change(house, opportunity_id, WON)
+        results.append(await house.sync(opportunity_id))
+    assert [result.sync_status for result in results] == ["Completed"] * 5
+    assert all(len(result.object_results) == 9 for result in results)
+    assert await house.census() == SIX_OBJECTS
+
+
 async def test_an_opportunity_that_is_not_won_leaves_no_run_and_nothing_in_m3ter(
     house: House, opportunity_id: str
 ) -> None:

@@ -32,7 +32,8 @@ class Stage:
         return self.parts
 
     async def report(self, name: str, what: str) -> None:
-        self.reports.append((name, what))
+        if what or any(name == failed for failed, _ in self.reports):
+            self.reports.append((name, what))
 
     async def settled(self) -> None:
         self.seen.append("settled")
