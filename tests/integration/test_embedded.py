@@ -92,7 +92,7 @@ async def test_only_the_owner_can_enter(home: Path) -> None:
 
 async def test_it_keeps_no_file_outside_its_directory(home: Path) -> None:
     async with embedded.server(home) as url, database.connect(url) as db:
-        await db.execute("CREATE TABLE some AS SELECT generate_series(1, 10000)")
+        await db.execute("CREATE TABLE numbers AS SELECT generate_series(1, 10000)")
         opened = {Path(file.path) for process in servers(home) for file in process.open_files()}
         assert opened
         assert [path for path in opened if not path.is_relative_to(home)] == []
