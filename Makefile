@@ -41,7 +41,7 @@ clean:
 
 $(MADE):
 	@if [ -z "$(VERSION)" ]; then \
-		echo "No Python 3.11 or newer was found on PATH. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; \
+		echo "$(or $(PYTHON),PATH) gives no Python 3.11 or newer. Install one, or name it: make $(MAKECMDGOALS) PYTHON=..."; \
 		exit 3; fi
 	@echo "Making .venv with $(PYTHON) ($(VERSION)) ..."
 	@"$(PYTHON)" -m venv --clear .venv || { \

@@ -20,6 +20,7 @@ from daemon.settings import Settings
 from daemon.web import wording
 from state import database, embedded, health, insights, migrations
 from state.database import Db
+from state.errors import DatabaseUnavailable
 from state.insight_models import RunFilter, RunStory
 
 _LOOK_SECONDS = 0.25
@@ -94,9 +95,12 @@ async def _show(stage: Stage, found: Settings, facts: Mapping[str, Any], db: Db,
     printing.heading("First syncs: closing two opportunities in Salesforce")
     names, left = await _win(facts)
     shown: set[UUID] = set()
+    latest: list[RunStory] = []
     is_told = False
     while not await ending.has_come(_LOOK_SECONDS):
-        for told in reversed(await insights.latest_runs(db, RunFilter(limit=50))):
+        with suppress(DatabaseUnavailable):  # then it is looked again
+            latest = await insights.latest_runs(db, RunFilter(limit=50))
+        for told in reversed(latest):
             if told.run.completed_at is not None and told.run.run_id not in shown:
                 shown.add(told.run.run_id)
                 _print_run(told, names)

@@ -1,7 +1,8 @@
 """/api/v1: what the panel shows, in JSON."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from state.insight_models import RunFilter
 
 routes = web.RouteTableDef()
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Coroutine[Any, Any, web.Response]]
 _MOST_RUNS = 500
 
 
@@ -26,7 +27,7 @@ def _answering(handler: Handler) -> Handler:
     @wraps(handler)
     async def answer(request: web.Request) -> web.Response:
         try:
-            return await handler(request)
+            return await judging.patiently(handler(request))
         except WrongQueryError as error:
             return answers.refusal(str(error), "Correct the address.", 400)
         except StateError as error:

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from daemon.web import answers, judging
-from daemon.web.sources import SOURCES
+from daemon.web.sources import SOURCES, Sources
 from state import insights
 from state.errors import StateError
 from state.insight_models import Status
@@ -34,22 +34,22 @@ async def readyz(request: web.Request) -> web.Response:
 async def healthz(request: web.Request) -> web.Response:
     """Both, and each integration's lag, last sync and issues."""
     sources = request.app[SOURCES]
-    verdict = await judging.judge(sources)
+    verdict, statuses = await asyncio.gather(judging.judge(sources), _statuses(sources))
     answer: dict[str, Any] = {
         "is_live": True,
         "is_ready": verdict.is_ready,
         "causes": verdict.causes,
         "started_at": sources.started_at,
-        "integrations": [],
+        "integrations": [_summary(status) for status in statuses],
     }
-    try:
-        async with asyncio.timeout(judging.PATIENCE.total_seconds()):
-            statuses = await insights.statuses(judging.reached(sources))
-    except (StateError, TimeoutError):
-        pass  # the verdict says so already
-    else:
-        answer["integrations"] = [_summary(status) for status in statuses]
     return answers.json(answer, 200 if verdict.is_ready else 503)
+
+
+async def _statuses(sources: Sources) -> list[Status]:
+    try:
+        return await judging.patiently(insights.statuses(judging.reached(sources)))
+    except StateError:
+        return []  # the verdict says why
 
 
 def _summary(status: Status) -> dict[str, Any]:

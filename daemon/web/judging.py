@@ -1,8 +1,10 @@
 """Whether the daemon is ready, and what is wrong when it is not: one judgement for every page that asks."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from daemon.web.sources import Sources
 from state import health, integrations
@@ -11,6 +13,8 @@ from state.errors import DatabaseUnavailable, StateError
 from state.models import Health, Integration
 
 PATIENCE = timedelta(seconds=3)
+Result = TypeVar("Result")
+_left_behind: set[asyncio.Task[Any]] = set()  # the event loop itself holds tasks only weakly
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,42 @@ async def judge(sources: Sources) -> Verdict:
     if not sources.is_running():
         return Verdict((Cause("daemon", sources.trouble() or "It is starting or stopping."),))
     try:
-        async with asyncio.timeout(PATIENCE.total_seconds()):
-            db = reached(sources)
-            reports, wanted = await health.all(db), await integrations.enabled(db)
-    except TimeoutError:
-        seconds = f"{PATIENCE.total_seconds():.0f} s"
-        return Verdict(
-            (Cause("database", f"It did not answer in {seconds}.", "Look at the database server."),)
-        )
+        reports, wanted = await patiently(_read(sources))
     except StateError as error:
         return Verdict((Cause("database", error.reason, error.instruction),))
     return Verdict((*_unwell(reports, wanted), *_not_listening(reports, wanted, sources)))
+
+
+async def _read(sources: Sources) -> tuple[list[Health], list[Integration]]:
+    db = reached(sources)
+    return await health.all(db), await integrations.enabled(db)
+
+
+async def patiently(work: Coroutine[Any, Any, Result]) -> Result:
+    """What `work` gives; raises DatabaseUnavailable when it takes longer than PATIENCE.
+
+    What is late is left behind, not waited for: a connection is given back to a database that hangs only as
+    fast as the database allows.
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
+    finally:
+        if not task.done():
+            task.cancel()
+            _left_behind.add(task)
+            task.add_done_callback(_forget)
+    if done:
+        return task.result()
+    raise DatabaseUnavailable(
+        f"The database did not answer in {PATIENCE.total_seconds():.0f} s.", "Look at the database server."
+    )
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _left_behind.discard(task)
+    if not task.cancelled():
+        task.exception()  # read, so that it is not reported as never read
 
 
 def reached(sources: Sources) -> Db:

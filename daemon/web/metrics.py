@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from daemon.web import judging
-from daemon.web.sources import SOURCES
+from daemon.web.sources import SOURCES, Sources
 from state import insights
 from state.errors import StateError
 from state.insight_models import Figures
@@ -22,18 +22,20 @@ routes = web.RouteTableDef()
 async def metrics(request: web.Request) -> web.Response:
     """Always 200: while the database is away only `m3sync_ready 0` and the process's own figures remain."""
     sources = request.app[SOURCES]
-    verdict = await judging.judge(sources)
-    try:
-        async with asyncio.timeout(judging.PATIENCE.total_seconds()):
-            figures = await insights.figures(judging.reached(sources))
-    except (StateError, TimeoutError):
-        figures = None
+    verdict, figures = await asyncio.gather(judging.judge(sources), _figures(sources))
     registry = CollectorRegistry()
     registry.register(_Ready(verdict.is_ready))
     if figures is not None:
         registry.register(_Figures(figures))
     ProcessCollector(namespace="m3sync", registry=registry)
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _figures(sources: Sources) -> Figures | None:
+    try:
+        return await judging.patiently(insights.figures(judging.reached(sources)))
+    except StateError:
+        return None
 
 
 class _Ready(Collector):

@@ -1,7 +1,6 @@
 """The panel: server-rendered pages without scripts, in which text from records is only ever text."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import wraps
 from importlib import metadata, resources
@@ -21,7 +20,7 @@ from state.models import RunStatus, SyncStatus
 
 routes = web.RouteTableDef()
 
-Handler = Callable[[web.Request], Awaitable[web.Response]]
+Handler = Callable[[web.Request], Coroutine[Any, Any, web.Response]]
 
 _TONES = {
     SyncStatus.COMPLETED.value: "good",
@@ -84,14 +83,11 @@ def _paging(handler: Handler) -> Handler:
     @wraps(handler)
     async def answer(request: web.Request) -> web.Response:
         try:
-            async with asyncio.timeout(judging.PATIENCE.total_seconds()):
-                return await handler(request)
+            return await judging.patiently(handler(request))
         except api.WrongQueryError as error:
             return _problem(400, str(error), "Correct the address.")
         except StateError as error:
             return _problem(404 if isinstance(error, NotFound) else 503, error.reason, error.instruction)
-        except TimeoutError:
-            return _problem(503, "The database did not answer in time.", "Look at the database server.")
 
     return answer
 

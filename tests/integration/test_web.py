@@ -1,15 +1,18 @@
 """The web side over HTTP: who is answered, what is said while parts are away, what pages and JSON hold."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.settings import ConfigurationError
+from daemon.web import judging
 from daemon.web.sources import Sources
-from state import health
+from state import database, health
 from state.database import Pool
 from state.models import Integration
 from tests.integration.state_rows import record_id
@@ -220,3 +223,20 @@ async def test_a_port_in_use_is_said_so(site: Site, db: Pool) -> None:
     with pytest.raises(ConfigurationError, match=r"is taken by another program\. Set http\.port"):
         async with served(Sources(lambda: db), port=port):
             pass
+
+
+async def test_a_database_that_hangs_keeps_nobody_waiting_and_is_named(
+    db: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every connection that the pages could use is stuck in the server, as when its disk hangs."""
+    monkeypatch.setattr(judging, "PATIENCE", timedelta(milliseconds=200))
+    async with served(Sources(lambda: db)) as site, database.transaction(db) as tx:
+        await ready_integration(db)
+        await database.execute(tx, "LOCK TABLE health, integrations")
+        assert (await site.get("/livez")).status == 200
+        for path in ("/readyz", "/healthz", "/", "/api/v1/status"):
+            async with asyncio.timeout(5):
+                answer = await site.get(path)
+            assert answer.status == 503
+            assert "The database did not answer in 0 s." in answer.text
+    await asyncio.gather(*judging._left_behind, return_exceptions=True)
