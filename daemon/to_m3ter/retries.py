@@ -29,6 +29,7 @@ class Policy:
 
     first: timedelta = timedelta(seconds=5)
     longest: timedelta = timedelta(minutes=5)
+    longest_outage: timedelta = timedelta(minutes=5)
     settle: timedelta = timedelta(seconds=5)
     max_attempts: int = 10
 
@@ -52,6 +53,11 @@ def back_off(tries: int, policy: Policy, spread: float | None = None) -> timedel
     return whole * (0.5 + 0.5 * chance)
 
 
+def pause(outages: int, policy: Policy, spread: float | None = None) -> timedelta:
+    """The wait while a system is away: however patient we are with a record, it is looked for soon again."""
+    return min(back_off(outages, policy, spread), policy.longest_outage)
+
+
 def decide(
     error: SyncError, *, attempts: int, outages: int, policy: Policy, spread: float | None = None
 ) -> Decision:
@@ -61,13 +67,13 @@ def decide(
     """
     match error:
         case RateLimited():
-            wait = error.retry_after or back_off(outages, policy, spread)
+            wait = error.retry_after or pause(outages, policy, spread)
             return Decision(Next.POSTPONE, Blame.SYSTEM, wait)
         case AuthenticationError():
-            return Decision(Next.POSTPONE, Blame.SYSTEM, back_off(outages, policy, spread))
+            return Decision(Next.POSTPONE, Blame.SYSTEM, pause(outages, policy, spread))
         case TransientError(unreachable=True):
             return Decision(
-                Next.POSTPONE, Blame.SYSTEM, _settled(error, back_off(outages, policy, spread), policy)
+                Next.POSTPONE, Blame.SYSTEM, _settled(error, pause(outages, policy, spread), policy)
             )
         case TransientError() if attempts >= policy.max_attempts:
             return Decision(Next.SET_ASIDE, Blame.RECORD)

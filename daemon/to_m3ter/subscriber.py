@@ -69,7 +69,7 @@ class Subscriber:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         self._failures += 1
-        await waiting.pause(stop, retries.back_off(self._failures, self.timings.policy))
+        await waiting.pause(stop, retries.pause(self._failures, self.timings.policy))
 
     async def _listen(self, stop: asyncio.Event) -> None:
         """Until `stop`, or until channels that were refused are due to be asked for again."""
@@ -131,7 +131,7 @@ class Subscriber:
                 if not failures:
                     log.error("events cannot be kept", reason=error.reason, instruction=error.instruction)
                 failures += 1
-                await waiting.pause(stop, retries.back_off(failures, self.timings.policy))
+                await waiting.pause(stop, retries.pause(failures, self.timings.policy))
             else:
                 if failures:
                     log.info("events can be kept again", failures=failures)

@@ -66,7 +66,7 @@ class Tasks:
     links: Links
     manner: Manner
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    _ailing: set[str] = field(default_factory=set)
+    _ailing: dict[str, bool] = field(default_factory=dict)
     _used: set[int] = field(default_factory=set)
 
     async def wanted(self) -> list[Task]:
@@ -96,16 +96,18 @@ class Tasks:
         except (NotFound, VaultError) as error:
             await self._ail(subject, error.reason, error.instruction)
             return None
-        if subject in self._ailing:
-            self._ailing.discard(subject)
-            log.info("integration runs again", integration=integration.name)
-        await health.forget(self.db, subject)
+        if self._ailing.get(subject) is not False:
+            # Also what an earlier daemon said of it is over.
+            await health.forget(self.db, subject)
+            if self._ailing.get(subject):
+                log.info("integration runs again", integration=integration.name)
+            self._ailing[subject] = False
         return connected
 
     async def _ail(self, subject: str, message: str, instruction: str) -> None:
-        if subject not in self._ailing:
+        if not self._ailing.get(subject):
             log.error("integration cannot run", subject=subject, reason=message, instruction=instruction)
-        self._ailing.add(subject)
+        self._ailing[subject] = True
         await health.report(self.db, subject, False, message, instruction)
 
     def _subscriber(self, some: Sequence[Connected]) -> Task:

@@ -60,7 +60,7 @@ class Worker:
                 if not is_away:
                     log.error("database away", reason=error.reason, instruction=error.instruction)
                 is_away += 1
-                waited = retries.back_off(is_away, self.place.policy)
+                waited = retries.pause(is_away, self.place.policy)
                 await waiting.pause(stop, waited)
                 continue
             if waited == self.options.poll:

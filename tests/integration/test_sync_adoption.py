@@ -1,5 +1,6 @@
 """What is in m3ter already is found and taken, and never what belongs to another record."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from state import external_mappings, inbox, intents
 from state.database import Pool, transaction
 from state.models import Cause, NewIntent
 from tests.acceptance import house as houses
-from tests.acceptance.house import House
+from tests.acceptance.house import House, until
 from tests.sandboxes import LocalSandbox
 
 
@@ -130,6 +131,45 @@ async def test_what_m3ters_own_users_added_survives_an_update(
     after = (await house.all("accounts"))[0]
     assert after["customFields"] == {"tier": "gold"}
     assert after["address"]["locality"] == "Albany"
+
+
+@pytest.mark.parametrize("status", [400, 409, 412])
+async def test_an_update_that_another_writer_overtook_is_compared_anew(
+    house: House, opportunity: dict[str, Any], status: int
+) -> None:
+    await house.sandbox.m3ter_control.call("POST", "behaviour", {"stale_version_status": status})
+    await sync(house, opportunity["Id"])
+    contract = (await house.all("contracts"))[0]
+    await house.salesforce("PATCH", f"/sobjects/Opportunity/{opportunity['Id']}", {"Name": "Renamed"})
+    match = {"method": "PUT", "path": "*/contracts/*"}
+    fault = await house.sandbox.m3ter_control.fault("hang_before", match=match, times=1, seconds=20)
+    async with asyncio.TaskGroup() as group:
+        syncing = group.create_task(sync(house, opportunity["Id"]))
+        await until(lambda: _is_held(house))
+        sent = ("accountId", "name", "code", "startDate", "endDate", "version")
+        body = {**{name: contract[name] for name in sent}, "purchaseOrderNumber": "PO-7"}
+        await house.m3ter("PUT", f"/contracts/{contract['id']}", body)
+        await house.sandbox.m3ter_control.call("DELETE", f"faults/{fault['id']}")
+    assert syncing.result()["Contract"].action == "updated"
+    after = (await house.all("contracts"))[0]
+    assert (after["name"], after["purchaseOrderNumber"]) == ("Renamed", "PO-7")
+
+
+async def _is_held(house: House) -> bool:
+    return any(each["holding"] for each in await house.sandbox.m3ter_control.faults())
+
+
+async def test_a_field_that_m3ter_refuses_to_change_is_told_in_its_words(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    await sync(house, opportunity["Id"])
+    await house.salesforce("PATCH", f"/sobjects/Opportunity/{opportunity['Id']}", {"Name": "Renamed"})
+    match = {"method": "PUT", "path": "*/contracts/*"}
+    await house.sandbox.m3ter_control.fault(
+        "status", match=match, status=400, body={"message": "name is final"}
+    )
+    contract = (await sync(house, opportunity["Id"]))["Contract"]
+    assert (contract.action, contract.message) == ("failed", "name is final")
 
 
 async def _forget(house: House, m3ter_entity: str, record_id: str) -> None:

@@ -67,6 +67,14 @@ def test_an_unreachable_system_never_uses_up_the_records_attempts() -> None:
     assert decision == Decision(Next.POSTPONE, Blame.SYSTEM, timedelta(seconds=40))
 
 
+def test_an_outage_is_looked_at_again_sooner_than_a_patient_policy_retries_a_record() -> None:
+    patient = Policy(longest=timedelta(hours=1))
+    error = transient(unreachable=True)
+    decision = retries.decide(error, attempts=1, outages=50, policy=patient, spread=1.0)
+    assert decision.delay == timedelta(minutes=5)
+    assert retries.back_off(50, patient, 1.0) == timedelta(hours=1)
+
+
 def test_a_refused_credential_waits_longer_each_time_and_blames_no_record() -> None:
     decision = decide(AuthenticationError("bad key"), attempts=500, outages=2)
     assert decision == Decision(Next.POSTPONE, Blame.SYSTEM, timedelta(seconds=10))
