@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from state.models import RunStatus
 from state.run_models import LogLine, Run
 
 # The same in every path of m3ter's, and 50 characters long.
@@ -61,8 +62,9 @@ def since(at: datetime, now: datetime | None = None) -> str:
 
 
 def came_to(run: Run) -> str:
-    """The sync status where the sync came to one, else the run's."""
-    return str(run.sync_status.value if run.sync_status else run.status.value)
+    """The sync status where the sync has come to one for good, else the run's: it is tried again, say."""
+    has_ended = run.status in (RunStatus.COMPLETE, RunStatus.ERROR)
+    return str(run.sync_status.value if run.sync_status and has_ended else run.status.value)
 
 
 def change_text(change: object) -> str:

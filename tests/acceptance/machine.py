@@ -12,7 +12,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 def lacks(what: str, remedy: str) -> None:
     """End the test: a failure where everything must be there (CI sets M3SYNC_TEST_STRICT), else a skip."""
-    message = f"This machine has no {what}. {remedy}"
+    message = f"This needs {what}. {remedy}"
     if os.environ.get("M3SYNC_TEST_STRICT"):
         pytest.fail(message)
     pytest.skip(message)
@@ -22,7 +22,7 @@ def browser() -> str:
     """The path of a Chromium."""
     found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
     if found is None:
-        lacks("browser", "Install one: apt-get install chromium")
+        lacks("a browser", "Install one: apt-get install chromium")
     return str(found)
 
 

@@ -78,7 +78,7 @@ async def test_the_unit_is_closed_off() -> None:
 async def test_it_starts_works_and_stops_under_a_real_systemd() -> None:
     """With every restriction of the unit, an embedded PostgreSQL of its own, and its own user."""
     if os.geteuid() != 0:
-        machine.lacks("root, so no systemd can be booted", "Run this test as root to see the unit at work.")
+        machine.lacks("root, to boot a systemd of its own", "Run this test as root to see the unit at work.")
     machine.program("systemd-analyze")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ async def test_it_starts_works_and_stops_under_a_real_systemd() -> None:
         variables={"KEEP": str(REPOSITORY) if str(REPOSITORY).startswith(PRIVATE) else sys.prefix},
     )
     if code == NOT_BOOTED:
-        machine.lacks("right to boot a systemd in namespaces", said)
+        machine.lacks("the right to boot a systemd in namespaces", said)
     assert code == 0, said
     for line in (
         "ActiveState=active",

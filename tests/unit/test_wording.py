@@ -1,0 +1,98 @@
+"""How values are worded: durations, moments, changes, calls, and what a run came to."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from daemon.web import wording
+from state.models import RunStatus, SyncStatus
+from state.run_models import LogLine, Run
+
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (timedelta(milliseconds=340), "340 ms"),
+        (timedelta(seconds=4.24), "4.2 s"),
+        (timedelta(seconds=725), "12 min 5 s"),
+        (timedelta(hours=3, minutes=10), "3 h 10 min"),
+        (timedelta(hours=3), "3 h"),
+        (timedelta(days=2, hours=4, minutes=59), "2 d 4 h"),
+    ],
+)
+def test_a_duration_has_the_two_units_that_matter(duration: timedelta, words: str) -> None:
+    assert wording.lasting(duration) == words
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (NOW, "just now"),
+        (NOW - timedelta(seconds=59), "59 s ago"),
+        (NOW - timedelta(minutes=61), "1 h ago"),
+        (NOW - timedelta(days=3), "3 d ago"),
+        (NOW + timedelta(minutes=5), "in 5 min"),
+    ],
+)
+def test_a_moment_is_told_from_now(at: datetime, words: str) -> None:
+    assert wording.since(at, NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("status", "sync_status", "word"),
+    [
+        (RunStatus.COMPLETE, SyncStatus.COMPLETED, "Completed"),
+        (RunStatus.ERROR, SyncStatus.PARTIAL_SUCCESS, "Partial Success"),
+        (RunStatus.ERROR, SyncStatus.FAILED, "Failed"),
+        (RunStatus.AWAITING_RETRY, SyncStatus.FAILED, "AWAITING_RETRY"),
+        (RunStatus.STARTED, None, "STARTED"),
+    ],
+)
+def test_a_run_that_is_tried_again_has_not_come_to_its_end(
+    status: RunStatus, sync_status: SyncStatus | None, word: str
+) -> None:
+    ids = UUID(int=1), UUID(int=2)
+    run = Run(
+        *ids,
+        "agreements",
+        "Opportunity",
+        "006",
+        "change",
+        1,
+        status,
+        sync_status,
+        None,
+        "",
+        "",
+        None,
+        NOW,
+        None,
+        None,
+    )
+    assert wording.came_to(run) == word
+
+
+def test_a_call_is_one_line_without_the_organization() -> None:
+    detail = {"system": "m3ter", "method": "GET", "path": "/organizations/o-1/accounts/a", "milliseconds": 12}
+    answered = LogLine("call", NOW, {**detail, "status": 200, "error": ""})
+    lost = LogLine("call", NOW, {**detail, "status": None, "error": "no answer came"})
+    assert wording.log_text(answered) == "m3ter GET /accounts/a 200, 12 ms"
+    assert wording.log_text(lost) == "m3ter GET /accounts/a no answer, 12 ms: no answer came"
+
+
+def test_json_has_times_in_utc_durations_in_seconds_and_money_exact() -> None:
+    plain = wording.plain(
+        {"at": NOW, "lag": timedelta(milliseconds=1500), "amount": Decimal("0.10"), "ids": (UUID(int=1),)}
+    )
+    assert plain == {
+        "at": "2026-11-21T08:00:00Z",
+        "lag": 1.5,
+        "amount": Decimal("0.10"),
+        "ids": ["00000000-0000-0000-0000-000000000001"],
+    }
+    assert str(plain["amount"]) == "0.10"
+    assert wording.change_text([None, Decimal("0.10")]) == "- -> 0.10"
