@@ -114,6 +114,21 @@ async def test_an_opportunity_that_is_not_won_leaves_no_run_and_nothing_in_m3ter
     assert codes == {won[0]["Id"]}
 
 
+async def test_connections_to_the_database_that_break_lose_nothing(house: House, opportunity_id: str) -> None:
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    async with houses.daemon(house):
+        for number in range(6):
+            await change(house, opportunity_id, {**WON, "NextStep": f"step {number}"})
+            await house.db.fetch(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        await change(house, opportunity_id, {"Name": "Last of all"})
+        await until(lambda: _contract_is_named(house, "Last of all"))
+    assert await house.census() == SIX_OBJECTS
+
+
+async def _contract_is_named(house: House, name: str) -> bool:
+    return name in {each["name"] for each in await house.all("contracts")}
+
+
 async def test_changes_made_while_the_daemon_was_down_are_heard_when_it_is_back(
     house: House, opportunity_id: str
 ) -> None:
