@@ -53,8 +53,8 @@ def test_concatenated_results_have_one_line_an_object_in_the_order_of_the_sync()
     assert result.concatenated_results.splitlines() == [
         f"Object: Account, Success: true, Message: m3ter Identifier: {M3TER_ID}, Salesforce ID: {ACCOUNT}",
         (
-            f"Object: AccountPlan, Success: false, Message: The object accountplans for the record {LINE} was "
-            f"flagged to not sync., Salesforce ID: {LINE}"
+            f"Object: AccountPlan, Success: false, Message: The object accountplans for the record {LINE} "
+            f"was flagged to not sync., Salesforce ID: {LINE}"
         ),
     ]
 
