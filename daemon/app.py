@@ -219,6 +219,8 @@ def _manner(settings: Settings) -> Manner:
         poll=timedelta(seconds=worker.poll_seconds),
         policy=policy,
         listening=subscriber.Timings(policy, Pace(first=first)),
+        probe_salesforce=timedelta(seconds=settings.salesforce.probe_seconds),
+        probe_m3ter=timedelta(seconds=settings.m3ter.probe_seconds),
     )
 
 

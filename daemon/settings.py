@@ -86,17 +86,22 @@ class WorkerSettings(Section):
 
 
 class SystemSettings(Section):
-    """Patience with one outside system; `attempts` counts only calls that are harmless to repeat."""
+    """Patience with one outside system; `attempts` counts only calls that are harmless to repeat.
+
+    `probe_seconds`: how often it is asked whether it is there; on Salesforce each is one API call.
+    """
 
     connect_seconds: Seconds = 10
     total_seconds: Seconds = 60
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    probe_seconds: Seconds = 60
 
 
 class M3terSettings(SystemSettings):
     """m3ter answers 429 beyond 50 requests a second for an organization."""
 
     per_second: Annotated[int, Field(ge=1, le=1_000)] = 50
+    probe_seconds: Seconds = 30
 
 
 class Settings(BaseSettings):

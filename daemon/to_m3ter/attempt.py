@@ -1,6 +1,5 @@
 """One attempt at one claimed record: read it, hold its account, see whether it is due, sync, conclude."""
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
@@ -9,11 +8,11 @@ from uuid import UUID
 import structlog
 
 from connectors.calls import Call
-from connectors.errors import AuthenticationError, RateLimited, RejectedError, SyncError, TransientError
+from connectors.errors import RateLimited, RejectedError, SyncError, TransientError
 from connectors.salesforce.models import Record, to_id18
 from daemon import outcomes
 from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SyncResult, Then
-from daemon.to_m3ter import conclusions, graph, retries
+from daemon.to_m3ter import conclusions, graph, prober, retries
 from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import document, sources
@@ -32,8 +31,6 @@ log = structlog.get_logger(__name__)
 BUSY = timedelta(seconds=1)
 # A record's account may change between two looks at it; more often than this it is left for later.
 LOOKS = 3
-# How long a system may take over the question whether it is there at all.
-PROBE = timedelta(seconds=10)
 SALESFORCE_KEY, M3TER_KEY = "salesforce:", "m3ter:"
 
 
@@ -213,14 +210,8 @@ class Attempt:
         """Whether the system fails at a harmless question too: then it is not the record's fault."""
         asks_m3ter = bool(self.calls) and self.calls[-1].system == "m3ter"
         salesforce, m3ter = self.place.org.salesforce, self.place.organization.m3ter
-        try:
-            async with asyncio.timeout(PROBE.total_seconds()):
-                await (m3ter.authenticate() if asks_m3ter else salesforce.limits())
-        except (TransientError, AuthenticationError, TimeoutError):
-            return True
-        except RejectedError:
-            return False  # it answers
-        return False
+        question = m3ter.authenticate if asks_m3ter else salesforce.limits
+        return await prober.complaint(question) is not None
 
     def _was_never_synced(self) -> bool:
         """Nobody asked for it and it made nothing in m3ter: that it is gone is no failure."""

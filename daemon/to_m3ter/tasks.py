@@ -15,6 +15,7 @@ from daemon.to_m3ter import intake
 from daemon.to_m3ter.links import Link, Links
 from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
+from daemon.to_m3ter.prober import Prober
 from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.subscriber import Subscriber, Timings
@@ -46,6 +47,8 @@ class Manner:
     poll: timedelta = timedelta(seconds=5)
     policy: Policy = field(default_factory=Policy)
     listening: Timings = field(default_factory=Timings)
+    probe_salesforce: timedelta = timedelta(minutes=1)
+    probe_m3ter: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Tasks:
             by_pair.setdefault((each.org.number, each.organization.number), []).append(each)
         subscribers = [self._subscriber(some) for some in by_org.values()]
         workers = [task for some in by_pair.values() for task in self._workers(some)]
-        return [*subscribers, *workers]
+        return [*subscribers, *workers, *self._probers(ready)]
 
     async def tidy(self) -> None:
         """Close the clients that no wanted task uses; to be called once the others have stopped."""
@@ -127,6 +130,23 @@ class Tasks:
             options = Options(f"{here()}/{name}", self.manner.lease, self.manner.poll)
             tasks.append(Task(name, _fingerprint(some), Worker(place, options, self.woken).run))
         return tasks
+
+    def _probers(self, some: Sequence[Connected]) -> list[Task]:
+        """One for each system in use, whichever integrations use it."""
+        manner, found = self.manner, list[tuple[int, Prober]]()
+        for each in some:
+            org, organization = each.org.client, each.organization.client
+            found += [
+                (each.org.number, Prober(org.salesforce.limits, org.standing, manner.probe_salesforce)),
+                (
+                    each.organization.number,
+                    Prober(organization.m3ter.authenticate, organization.standing, manner.probe_m3ter),
+                ),
+            ]
+        tasks = [
+            Task(f"probe:{prober.standing.subject}", str(number), prober.run) for number, prober in found
+        ]
+        return list({task.name: task for task in tasks}.values())
 
 
 async def connect(db: Db, links: Links, integration: Integration) -> Connected | None:

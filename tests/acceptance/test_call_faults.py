@@ -71,7 +71,9 @@ async def listening(ground: Ground, name: str) -> AsyncIterator[tuple[House, str
         local_sandbox() as sandbox,
         houses.built(sandbox, db, url, place, presets.text("opportunity")) as house,
     ):
-        patience = M3terSettings(connect_seconds=1, total_seconds=1, attempts=2, per_second=1_000)
+        patience = M3terSettings(
+            connect_seconds=1, total_seconds=1, attempts=2, per_second=1_000, probe_seconds=3_600
+        )
         house.settings = house.settings.model_copy(update={"m3ter": patience})
         async with houses.daemon(house):
             found = await house.query(f"SELECT Id FROM Opportunity WHERE Name = '{OPPORTUNITY}'")
