@@ -12,6 +12,7 @@ from daemon.to_m3ter.mapping.errors import MappingValueError
 HEAD = 'name = "mine"\nflow = "Sales Agreement Sync"\nparent = "Opportunity"\n'
 LINES = '[lines.Items]\nobject = "OpportunityLineItem"\nparent_field = "OpportunityId"\n'
 UUID = "d82738f3-d1d7-4a13-94a2-757658d64948"
+ITS_ACCOUNT = 'accountId = { object = "Account" }\n'
 
 
 def mapped(kind: str, fields: str, source: str = "", extra: str = "") -> str:
@@ -32,15 +33,14 @@ def account(fields: str) -> str:
 
 def contract(fields: str) -> str:
     dates = "startDate = { literal = 2026-01-01 }\nendDate = { literal = 2027-01-01 }\n"
-    return mapped(
-        "Contract", f'accountId = {{ literal = "{UUID}" }}\nname = {{ literal = "n" }}\n{dates}{fields}'
-    )
+    name = 'name = { literal = "n" }\n'
+    return account("") + mapped("Contract", f"{ITS_ACCOUNT}{name}{dates}{fields}")
 
 
 def commitment(fields: str) -> str:
     dates = "startDate = { literal = 2026-01-01 }\nendDate = { literal = 2027-01-01 }\n"
     usd = 'currency = { literal = "USD" }\n'
-    return mapped("Commitment", f'accountId = {{ literal = "{UUID}" }}\n{usd}{dates}{fields}')
+    return account("") + mapped("Commitment", f"{ITS_ACCOUNT}{usd}{dates}{fields}")
 
 
 def test_an_empty_source_leaves_an_owned_field_to_be_cleared() -> None:
@@ -191,10 +191,11 @@ def test_several_codes_are_looked_up_once_each() -> None:
     )
     mapping = document.parse(HEAD + text)
     record = {"Id": "006A", "Items": [{"Code": "A"}, {"Code": "B"}, {"Code": "A"}, {"Code": None}]}
-    source = sources.sources(mapping, record)[0]
+    source = sources.sources(mapping, record)[-1]
     wanted = desired.needs(mapping, source).lookups
     assert wanted == (desired.Lookup("Product", "A"), desired.Lookup("Product", "B"))
-    body = desired.desired(mapping, source, desired.Resolved(lookups=dict.fromkeys(wanted, UUID)))
+    objects = dict.fromkeys(source.depends_on, UUID)
+    body = desired.desired(mapping, source, desired.Resolved(dict.fromkeys(wanted, UUID), objects))
     assert body["productIds"] == [UUID, UUID]
 
 

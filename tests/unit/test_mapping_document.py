@@ -164,3 +164,16 @@ def test_literals_of_every_kind_of_toml_become_what_m3ter_takes() -> None:
     assert fields["name"].literal == "2099-10-10"
     assert fields["a"].literal == "2026-01-01T00:00:00.000Z"
     assert fields["b"].literal == [1, "x"]
+
+
+@pytest.mark.parametrize(
+    "account_id", ['"AccountId"', f'{{ literal = "{"d" * 36}" }}', '{ jmespath = "Account.M3ter_Id__c" }']
+)
+@pytest.mark.parametrize("also", ["", ACCOUNT])
+def test_an_account_that_the_sync_does_not_make_is_refused_for_nobody_would_hold_it(
+    account_id: str, also: str
+) -> None:
+    contract = f'[objects.Contract]\nsource = ""\n[objects.Contract.fields]\naccountId = {account_id}\n'
+    with pytest.raises(MappingInvalid, match="Takes the account from elsewhere") as refused:
+        document.parse(HEAD + also + contract)
+    assert refused.value.where == "objects.Contract.fields.accountId"

@@ -100,6 +100,17 @@ class Mapping(values.Part):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _accounts_are_made_here(self) -> Self:
+        """By the Account that a sync makes, its account is kept from being in flight twice (law 2)."""
+        for kind, made in self.objects.items():
+            account = made.fields.get("accountId")
+            if account is not None and account.object != "Account":
+                where = f"objects.{kind}.fields.accountId"
+                message = "takes the account from elsewhere: make it by [objects.Account]"
+                raise ValueError(f'{where} {message} and write {{ object = "Account" }}')
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _paths_are_short(self) -> Self:
         """Salesforce follows five relationships, counted from the parent or from the line."""
         for kind, made in self.objects.items():
