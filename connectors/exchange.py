@@ -25,7 +25,8 @@ class Request:
     """One call. `path` is absolute on the system's base URL, or a full URL; `query` may repeat a name.
 
     `json` and `form` exclude each other. `repeatable` None: GET, PUT and DELETE always, POST and PATCH never.
-    `answer_within` overrides the limit of the client for this call.
+    `answer_within` overrides the limit of the client for this call. `send_before` is the loop time after
+    which it must not leave any more, be it for the first time or again: its caller's fence is over then.
     """
 
     method: str
@@ -36,6 +37,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: Repeatable | None = None
     answer_within: timedelta | None = None
+    send_before: float | None = None
 
     @property
     def repeats(self) -> Repeatable:

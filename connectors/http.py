@@ -99,6 +99,7 @@ class Http:
         if self._session is None:
             raise RuntimeError("the client is used outside of its `async with`")
         await self.pacer.turn()
+        transport.check_is_in_time(self.system, request)
         base_url = (grant.base_url if grant else None) or self.base_url
         headers = {"Accept": "application/json", **self.options.headers, **request.headers}
         if grant is not None:
@@ -146,6 +147,8 @@ def _may_repeat(request: Request, error: BaseException, limits: Limits) -> bool:
     if not isinstance(error, TransientError):
         return False
     if error.retry_after is not None and error.retry_after > limits.longest_wait:
+        return False
+    if transport.is_too_late(request):
         return False
     if request.repeats is Repeatable.IF_UNTOUCHED:
         return not error.may_have_happened

@@ -102,10 +102,11 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
     elif request.json is not None:
         body, sent["Content-Type"] = dumps(request.json), "application/json"
     within = request.answer_within or line.limits.answer
+    patience = _until_sent(line, request)
     try:
         async with asyncio.timeout(within.total_seconds()):
             async with line.session.request(
-                request.method, url, data=body, headers=sent, allow_redirects=False
+                request.method, url, data=body, headers=sent, allow_redirects=False, timeout=patience
             ) as answer:
                 text = await _read(line, request, answer)
                 return _response(answer, text, len(body or b""))
@@ -118,6 +119,27 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
         raise RejectedError(f"{line.system}: this is not a usable address: {base_url}") from error
     except aiohttp.ClientError as error:
         raise no_answer(line.system, request, f"the connection to {host} broke: {error}") from error
+
+
+def _until_sent(line: Line, request: Request) -> aiohttp.ClientTimeout:
+    """Bounds the way to the first byte; the answer has a limit of its own."""
+    left = None
+    if request.send_before is not None:
+        left = max(request.send_before - asyncio.get_running_loop().time(), 0.001)
+    return aiohttp.ClientTimeout(total=None, connect=left, sock_connect=line.limits.connect.total_seconds())
+
+
+def is_too_late(request: Request) -> bool:
+    return request.send_before is not None and asyncio.get_running_loop().time() >= request.send_before
+
+
+def check_is_in_time(system: str, request: Request) -> None:
+    """What waited too long for its turn or its token does not leave: somebody else may act by now."""
+    if is_too_late(request):
+        raise TransientError(
+            f"{system}: {request.method} {request.path} could not be sent in time, and was not sent.",
+            instruction="It is tried again. A longer worker.lease_seconds helps when this happens often.",
+        )
 
 
 async def _read(line: Line, request: Request, answer: aiohttp.ClientResponse) -> bytes:

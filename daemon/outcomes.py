@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
@@ -184,18 +184,24 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Once more at `due_at`; an attempt that failed for no fault of the record does not count."""
+    """Once more after `delay`; an attempt that failed for no fault of the record does not count.
 
-    due_at: datetime
+    `settle`: how long not even another change makes it due, because a call whose answer was lost may still
+    take effect. Both are spans, not moments: only the database's clock says when they are over.
+    """
+
+    delay: timedelta
     error: str
     counts: bool
+    settle: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """Until a person or another change brings it back."""
+    """Until a person or another change brings it back; not before `settle` is over (see Postpone)."""
 
     error: str
+    settle: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +248,11 @@ async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
         match outcome.then:
             case Complete():
                 await inbox.complete(tx, claim)
-            case Postpone(due_at, error, counts):
-                await inbox.postpone(tx, claim, due_at, error, count_attempt=counts)
-            case SetAside(error):
-                await inbox.set_aside(tx, claim, error)
+            case Postpone():
+                later = inbox.Later(outcome.then.delay, outcome.then.settle, outcome.then.counts)
+                await inbox.postpone(tx, claim, later, outcome.then.error)
+            case SetAside(error, settle):
+                await inbox.set_aside(tx, claim, error, settle)
             case Redirect(parent_object, parent_id):
                 await inbox.redirect(tx, claim, parent_object, parent_id)
             case _:
@@ -260,7 +267,7 @@ def _run_result(end: RunEnd, then: Then) -> RunResult:
         message=result.message,
         instruction=result.instruction,
         sync_status=result.sync_status,
-        next_attempt_at=then.due_at if isinstance(then, Postpone) else None,
+        next_attempt_in=then.delay if isinstance(then, Postpone) else None,
         objects=tuple(_run_object(item) for item in result.object_results),
         log=end.log,
     )

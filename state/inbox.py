@@ -1,6 +1,7 @@
 """The inbox: changed records, coalesced, claimed under a lease, then completed, postponed or set aside."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,12 +19,24 @@ from state.models import (
     may_become,
 )
 
-SETTLING = timedelta(seconds=5)  # how long a call whose answer was lost may still take effect
 _SQL = sql.load("inbox")
 _BACK_TO_WAITING = may_become(INBOX_TRANSITIONS, InboxStatus.WAITING)
 _RETRIED = [status for status in _BACK_TO_WAITING if status != InboxStatus.CLAIMED]
 _SET_ASIDE = may_become(INBOX_TRANSITIONS, InboxStatus.SET_ASIDE)
 _RACES = 5  # lost claims before giving up for this round
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """When to try again, counted from now by the database's clock.
+
+    `settle`: before that not even another change makes the record due, as a call whose answer was lost may
+    still take effect. An attempt that failed for no fault of the record is not counted.
+    """
+
+    delay: timedelta
+    settle: timedelta = timedelta(0)
+    counts: bool = True
 
 
 async def receive(tx: Connection, org_id: str, changes: Sequence[Change], targets: Collection[Target]) -> int:
@@ -145,26 +158,24 @@ async def complete(tx: Connection, claim: Claim) -> None:
     await database.execute(tx, _SQL["free_leases"], claim.lease_token)
 
 
-async def postpone(
-    tx: Connection, claim: Claim, due_at: datetime, error: str, *, count_attempt: bool = True
-) -> None:
-    """Try again at `due_at`; `error` says why. Raises LeaseLost."""
+async def postpone(tx: Connection, claim: Claim, later: Later, error: str) -> None:
+    """Try again later; `error` says why. Raises LeaseLost."""
     await _lock(tx, claim)
-    values = (claim.inbox_id, due_at, error, 0 if count_attempt else 1, _BACK_TO_WAITING, SETTLING)
+    uncounted = 0 if later.counts else 1
+    values = (claim.inbox_id, later.delay, error, uncounted, _BACK_TO_WAITING, later.settle)
     await database.execute(tx, _SQL["postpone"], *values)
     await database.execute(tx, _SQL["free_leases"], claim.lease_token)
 
 
-async def set_aside(tx: Connection, claim: Claim, error: str) -> None:
-    """Leave the record until a person or a change brings it back, at once if it changed meanwhile.
-
-    Raises LeaseLost.
+async def set_aside(tx: Connection, claim: Claim, error: str, settle: timedelta = timedelta(0)) -> None:
+    """Leave the record until a person or a change brings it back, at once if it changed meanwhile; never
+    before `settle` is over. Raises LeaseLost.
     """
     revision = await _lock(tx, claim)
     if revision == claim.revision:
-        await database.execute(tx, _SQL["set_aside"], claim.inbox_id, error, _SET_ASIDE)
+        await database.execute(tx, _SQL["set_aside"], claim.inbox_id, error, _SET_ASIDE, settle)
     else:
-        await _put_back(tx, claim)
+        await _put_back(tx, claim, settle)
     await database.execute(tx, _SQL["free_leases"], claim.lease_token)
 
 
@@ -237,8 +248,8 @@ async def _lock(tx: Connection, claim: Claim) -> int:
     return int(revision)
 
 
-async def _put_back(tx: Connection, claim: Claim) -> None:
-    await database.execute(tx, _SQL["put_back"], claim.inbox_id, _BACK_TO_WAITING)
+async def _put_back(tx: Connection, claim: Claim, settle: timedelta = timedelta(0)) -> None:
+    await database.execute(tx, _SQL["put_back"], claim.inbox_id, _BACK_TO_WAITING, settle)
     await database.execute(tx, _SQL["announce"])
 
 

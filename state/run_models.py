@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,14 +45,14 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """How a run ends; a status that retries also says when."""
+    """How a run ends; a status that retries also says how soon."""
 
     status: RunStatus
     success: bool | None
     message: str = ""
     instruction: str = ""
     sync_status: SyncStatus | None = None
-    next_attempt_at: datetime | None = None
+    next_attempt_in: timedelta | None = None
     objects: tuple[RunObject, ...] = ()
     log: tuple[LogLine, ...] = ()
 

@@ -34,7 +34,7 @@ async def finish(tx: Connection, run_id: UUID, result: RunResult) -> None:
     sources = may_become(RUN_TRANSITIONS, result.status)
     ended = await database.execute(
         *(tx, _SQL["finish"], run_id, result.status, result.sync_status, result.success, result.message),
-        *(result.instruction, result.next_attempt_at, sources),
+        *(result.instruction, result.next_attempt_in, sources),
     )
     if not ended:
         found = await get(tx, run_id)

@@ -46,15 +46,18 @@ class M3ter:
         async for page in self._pages(self._path(kind.path), kind.page_size, query):
             yield page
 
-    async def create(self, kind: EntityKind, body: Entity) -> Entity:
+    async def create(self, kind: EntityKind, body: Entity, *, send_before: float | None = None) -> Entity:
         """Sent once: m3ter has no idempotency key, and while we wait to repeat, the caller's lease runs out.
 
         TransientError.may_have_happened tells that it must be looked for before it is sent again.
+        `send_before`: the loop time after which it does not leave any more.
         """
-        path = self._path(kind.path)
-        return await self._entity(Request("POST", path, json=body, repeatable=Repeatable.NEVER))
+        path, never = self._path(kind.path), Repeatable.NEVER
+        return await self._entity(Request("POST", path, json=body, repeatable=never, send_before=send_before))
 
-    async def update(self, kind: EntityKind, entity_id: str, body: Entity) -> Entity:
+    async def update(
+        self, kind: EntityKind, entity_id: str, body: Entity, *, send_before: float | None = None
+    ) -> Entity:
         """Replaces the entity; `body` carries the `version` that was read.
 
         Repeated only when the answer shows that nothing was written; a lost answer is may_have_happened: a
@@ -63,7 +66,10 @@ class M3ter:
         if "version" not in body:
             raise ValueError("an update starts from the entity as read, with its version")
         path = self._path(kind.path, entity_id)
-        return await self._entity(Request("PUT", path, json=body, repeatable=Repeatable.IF_UNTOUCHED))
+        careful = Repeatable.IF_UNTOUCHED
+        return await self._entity(
+            Request("PUT", path, json=body, repeatable=careful, send_before=send_before)
+        )
 
     async def delete(self, kind: EntityKind, entity_id: str) -> Entity:
         """The entity as it was. A lost answer is may_have_happened."""

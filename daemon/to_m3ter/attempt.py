@@ -84,9 +84,7 @@ class Attempt:
         self._state = await record_states.get(self.place.db, self.claim.integration_id, self.claim.record_id)
         record = await self._read_held()
         if record is None:
-            busy = Postpone(
-                datetime.now(UTC) + BUSY, "Another record of the same account is being synced.", False
-            )
+            busy = Postpone(BUSY, "Another record of the same account is being synced.", counts=False)
             return Conclusion(Outcome(busy))
         self._holds = sources.criterion_holds(self._mapping, record)
         self._parents = tuple(self._lines_of(record))
@@ -202,7 +200,8 @@ class Attempt:
         results = self._sync.results if self._sync else ()
         result = outcomes.failed(error.message, error.instruction, results)
         outcome = await self._outcome(
-            conclusions.then(decision, error), (conclusions.status(decision, error), result)
+            conclusions.then(decision, error, self.place.policy),
+            (conclusions.status(decision, error), result),
         )
         return Conclusion(outcome, result, error, decision)
 

@@ -1,12 +1,12 @@
 """What an attempt came to: the run's status, what becomes of the inbox row, what is remembered."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from connectors.calls import Call
-from connectors.errors import AuthenticationError, RateLimited, SyncError
+from connectors.errors import AuthenticationError, RateLimited, SyncError, TransientError
 from daemon.outcomes import Complete, Outcome, Postpone, RunEnd, SetAside, SyncResult, Then
-from daemon.to_m3ter.retries import Blame, Decision, Next
+from daemon.to_m3ter.retries import Blame, Decision, Next, Policy
 from state.models import RecordState, RunStatus, SyncStatus
 from state.run_models import LogLine
 
@@ -42,16 +42,17 @@ def next_state(before: RecordState, holds: bool | None, end: RunEnd | None) -> R
     )
 
 
-def then(decision: Decision, error: SyncError) -> Then:
+def then(decision: Decision, error: SyncError, policy: Policy) -> Then:
     """What becomes of the inbox row."""
+    is_lost = isinstance(error, TransientError) and error.may_have_happened
+    settle = policy.settle if is_lost else timedelta(0)
     match decision.next:
         case Next.END:
             return Complete()
         case Next.SET_ASIDE:
-            return SetAside(str(error))
+            return SetAside(str(error), settle)
         case Next.POSTPONE:
-            due_at = datetime.now(UTC) + decision.delay
-            return Postpone(due_at, str(error), counts=decision.blame is Blame.RECORD)
+            return Postpone(decision.delay, str(error), decision.blame is Blame.RECORD, settle)
 
 
 def status(decision: Decision, error: SyncError) -> RunStatus:

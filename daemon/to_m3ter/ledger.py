@@ -1,6 +1,7 @@
 """What a sync remembers of m3ter's entities, durable at each step, and the fence before outside writes."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from connectors import wire
@@ -8,6 +9,9 @@ from connectors.m3ter.rest import Entity
 from state import external_mappings, inbox, intents
 from state.database import Db, transaction
 from state.models import Claim, ExternalMapping, Intent, IntentStatus, NewIntent
+
+# The part of a lease, one in so many, in which a write may leave after its fence.
+SENT_WITHIN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +28,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class OpenIntent:
-    """A create that was about to be sent and whose end is not known: any of these bodies may be in m3ter."""
+    """A create that was about to be sent and whose end is not known: any of these bodies may be in m3ter.
+
+    `send_before`: the loop time after which it must not be sent any more; None where that is not intended.
+    """
 
     intent_id: UUID
     bodies: tuple[Entity, ...]
+    send_before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,19 @@ class Ledger:
     claim: Claim
     m3ter_org_id: str
 
-    async def fence(self) -> None:
-        """Only the holder of the claim passes; its lease begins anew."""
+    async def fence(self) -> float:
+        """Only the holder of the claim passes; its lease begins anew.
+
+        Gives the loop time after which the write must not be sent any more.
+        """
+        send_before = self._send_before()
         await inbox.renew(self.db, self.claim)
+        return send_before
+
+    def _send_before(self) -> float:
+        """A small part of the lease that is asked for now: what is sent in it has come to rest, whatever
+        becomes of us, when the lease ends and another holder reads."""
+        return asyncio.get_running_loop().time() + (self.claim.lease / SENT_WITHIN).total_seconds()
 
     async def known(self, target: Target) -> ExternalMapping | None:
         return await external_mappings.find(self.db, *self._key(target))
@@ -62,7 +80,8 @@ class Ledger:
     async def intend(self, target: Target, body: Entity) -> OpenIntent:
         """Durable before the create is sent, and fenced."""
         new = NewIntent(*self._key(target), wire.dumps(body).decode())
-        return _open(await intents.open_intent(self.db, self.claim, new))
+        send_before = self._send_before()
+        return replace(_open(await intents.open_intent(self.db, self.claim, new)), send_before=send_before)
 
     async def withdraw(self, intent: OpenIntent) -> None:
         """The create was refused or never sent: nothing is in m3ter."""

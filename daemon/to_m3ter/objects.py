@@ -84,7 +84,7 @@ async def _create(desk: Desk, wanted: Wanted, earlier: OpenIntent | None) -> Ext
     body = wanted.creation
     intent = await desk.ledger.intend(wanted.target, body)
     try:
-        entity = await desk.m3ter.create(wanted.kind, body)
+        entity = await desk.m3ter.create(wanted.kind, body, send_before=intent.send_before)
     except TransientError as error:
         # A lost answer leaves the intent open: the next attempt reads before it creates.
         if not error.may_have_happened and earlier is None:
@@ -110,9 +110,9 @@ async def _update(desk: Desk, wanted: Wanted, entity: Entity) -> dict[str, tuple
         made = made or merged.changes
         if not merged.changes:
             return made
-        await desk.ledger.fence()
+        send_before = await desk.ledger.fence()
         try:
-            entity = await desk.m3ter.update(kind, m3ter_id, merged.body)
+            entity = await desk.m3ter.update(kind, m3ter_id, merged.body, send_before=send_before)
         except NotFoundError as error:
             raise _gone(kind, m3ter_id) from error
         except (RejectedError, TransientError) as error:
@@ -178,8 +178,7 @@ async def _tie(desk: Desk, wanted: Wanted, known: ExternalMapping) -> None:
     row = next((row for row in own if row.get("m3terId") == known.m3ter_id), None)
     try:
         if row is None:
-            await desk.ledger.fence()
-            row = await _write_mapping(desk, body, own)
+            row = await _write_mapping(desk, body, own, await desk.ledger.fence())
     except RejectedError as error:
         # The entity itself is as it should be; the mapping is tried again with the next sync.
         desk.note(f"m3ter refuses the external mapping of {target}: {error.message}")
@@ -187,10 +186,11 @@ async def _tie(desk: Desk, wanted: Wanted, known: ExternalMapping) -> None:
     await desk.ledger.tied(target, known.m3ter_id, str(row["id"]))
 
 
-async def _write_mapping(desk: Desk, body: Entity, outdated: list[Entity]) -> Entity:
+async def _write_mapping(desk: Desk, body: Entity, outdated: list[Entity], send_before: float) -> Entity:
     """Point the record's mapping to an entity that is gone at the new one, or make the first."""
     kind = EntityKind.EXTERNAL_MAPPING
     if outdated:
         version = outdated[0].get("version")
-        return await desk.m3ter.update(kind, outdated[0]["id"], {**body, "version": version})
-    return await desk.m3ter.create(kind, body)
+        entity_id, versioned = outdated[0]["id"], {**body, "version": version}
+        return await desk.m3ter.update(kind, entity_id, versioned, send_before=send_before)
+    return await desk.m3ter.create(kind, body, send_before=send_before)

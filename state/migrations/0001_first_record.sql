@@ -77,6 +77,8 @@ CREATE TABLE inbox (
     first_changed_at timestamptz NOT NULL DEFAULT now(),
     changed_at timestamptz NOT NULL DEFAULT now(),
     rechanged_at timestamptz,                      -- oldest change heard while claimed, first of the next sync
+    next_cause text CHECK (next_cause IN ('change', 'manual', 'reread', 'initial')),  -- its cause
+    next_priority smallint NOT NULL DEFAULT 0,     -- and its priority
     due_at timestamptz NOT NULL DEFAULT now(),
     settled_at timestamptz,                        -- not tried again before: an unanswered call may take effect
     attempts integer NOT NULL DEFAULT 0,

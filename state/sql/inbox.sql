@@ -22,7 +22,8 @@ RETURNING object_name, record_id;
 -- put --
 -- Coalesce changes into one row a record, in the order of their ids so that two daemons never deadlock.
 -- A row set aside or postponed becomes due: the change may have mended it. A claimed row only grows its
--- revision, which its completion will notice.
+-- revision, which its completion will notice, and remembers the wish apart from the one being fulfilled.
+-- A person's wish (manual) outlives every change that is heard before it is fulfilled.
 INSERT INTO inbox (integration_id, object_name, record_id, cause, priority)
 SELECT DISTINCT ON (t.integration_id, t.record_id COLLATE "C")
     t.integration_id, t.object_name, t.record_id, $4::text, $5::smallint
@@ -32,9 +33,16 @@ ON CONFLICT (integration_id, record_id) DO UPDATE SET
     revision = inbox.revision + 1,
     changed_at = now(),
     object_name = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.object_name ELSE excluded.object_name END,
-    cause = CASE WHEN inbox.status = 'CLAIMED' OR excluded.cause = 'manual' OR inbox.cause IN ('reread', 'initial')
+    cause = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.cause
+        WHEN inbox.status = 'SET_ASIDE' OR excluded.cause = 'manual' OR inbox.cause IN ('reread', 'initial')
         THEN excluded.cause ELSE inbox.cause END,
-    priority = greatest(inbox.priority, excluded.priority),
+    next_cause = CASE WHEN inbox.status <> 'CLAIMED' THEN NULL
+        WHEN inbox.next_cause IS NULL OR excluded.cause = 'manual' OR inbox.next_cause IN ('reread', 'initial')
+        THEN excluded.cause ELSE inbox.next_cause END,
+    priority = CASE inbox.status WHEN 'CLAIMED' THEN inbox.priority WHEN 'SET_ASIDE' THEN excluded.priority
+        ELSE greatest(inbox.priority, excluded.priority) END,
+    next_priority = CASE WHEN inbox.status = 'CLAIMED'
+        THEN greatest(inbox.next_priority, excluded.priority) ELSE 0 END,
     rechanged_at = CASE WHEN inbox.status = 'CLAIMED' THEN coalesce(inbox.rechanged_at, now()) END,
     first_changed_at = CASE WHEN inbox.status = 'SET_ASIDE' THEN now() ELSE inbox.first_changed_at END,
     status = CASE WHEN inbox.status = 'CLAIMED' THEN 'CLAIMED' ELSE 'WAITING' END,
@@ -82,7 +90,11 @@ WITH expired AS (
     RETURNING lease_token
 )
 UPDATE inbox SET status = 'CLAIMED', attempts = attempts + 1, lease_token = leased.lease_token,
-    lease_until = now() + $3::interval, claimed_by = $2
+    lease_until = now() + $3::interval, claimed_by = $2,
+    -- what was heard while a holder had it that died is part of this claim
+    cause = CASE WHEN next_cause = 'manual' OR cause IN ('reread', 'initial')
+        THEN coalesce(next_cause, cause) ELSE cause END,
+    priority = greatest(priority, next_priority), next_cause = NULL, next_priority = 0, rechanged_at = NULL
 FROM foremost JOIN leased ON leased.lease_token = foremost.token
 WHERE inbox.inbox_id = foremost.inbox_id
 RETURNING inbox.inbox_id, integration_id, object_name, inbox.record_id, cause, priority, revision, attempts,
@@ -138,29 +150,36 @@ DELETE FROM leases WHERE lease_token = $1;
 DELETE FROM inbox WHERE inbox_id = $1;
 
 -- put_back --
--- It changed while it was claimed: once more from the start. $2 statuses that may become WAITING
-UPDATE inbox SET status = 'WAITING', attempts = 0, due_at = now(), lease_token = NULL, lease_until = NULL,
+-- It changed while it was claimed: once more from the start, for what was heard meanwhile only.
+-- $2 statuses that may become WAITING, $3 how long a lost call may still take effect
+UPDATE inbox SET status = 'WAITING', attempts = 0, due_at = now() + $3::interval,
+    settled_at = now() + $3::interval, cause = coalesce(next_cause, cause), priority = next_priority,
+    next_cause = NULL, next_priority = 0, lease_token = NULL, lease_until = NULL,
     claimed_by = NULL, error = NULL, first_changed_at = coalesce(rechanged_at, changed_at), rechanged_at = NULL
 WHERE inbox_id = $1 AND status = ANY($2::text[]);
 
 -- postpone --
--- Try later; $4 is 1 when this attempt does not count. A change heard meanwhile has not been tried: it is due
--- as soon as a call whose answer was lost can no longer take effect.
-UPDATE inbox SET status = 'WAITING', settled_at = least($2, now() + $6::interval),
-    due_at = CASE WHEN rechanged_at IS NULL THEN $2 ELSE least($2, now() + $6::interval) END,
+-- Try later, in $2; $4 is 1 when this attempt does not count. A change heard meanwhile has not been tried: it
+-- is due as soon as a call whose answer was lost can no longer take effect ($6).
+UPDATE inbox SET status = 'WAITING', settled_at = now() + least($2::interval, $6::interval),
+    due_at = now() + CASE WHEN rechanged_at IS NULL THEN $2::interval
+        ELSE least($2::interval, $6::interval) END,
     attempts = CASE WHEN rechanged_at IS NULL THEN greatest(attempts - $4::integer, 0) ELSE 0 END,
+    cause = CASE WHEN next_cause = 'manual' OR cause IN ('reread', 'initial')
+        THEN coalesce(next_cause, cause) ELSE cause END,
+    priority = greatest(priority, next_priority), next_cause = NULL, next_priority = 0,
     error = $3, lease_token = NULL, lease_until = NULL, claimed_by = NULL, rechanged_at = NULL
 WHERE inbox_id = $1 AND status = ANY($5::text[]);
 
 -- set_aside --
--- Until a person or another change brings it back
+-- Until a person or another change brings it back; $4 how long a lost call may still take effect
 UPDATE inbox SET status = 'SET_ASIDE', error = $2, lease_token = NULL, lease_until = NULL, claimed_by = NULL,
-    rechanged_at = NULL
+    rechanged_at = NULL, settled_at = now() + $4::interval
 WHERE inbox_id = $1 AND status = ANY($3::text[]);
 
 -- retry --
 -- A person brings it back. $2 statuses that may become WAITING, other than a claim's own
-UPDATE inbox SET status = 'WAITING', attempts = 0, due_at = now(), error = NULL
+UPDATE inbox SET status = 'WAITING', attempts = 0, due_at = greatest(now(), settled_at), error = NULL
 WHERE inbox_id = $1 AND status = ANY($2::text[]);
 
 -- redirect --
@@ -170,7 +189,16 @@ SELECT integration_id, $2, $3, cause, priority, first_changed_at FROM inbox WHER
 ON CONFLICT (integration_id, record_id) DO UPDATE SET
     revision = inbox.revision + 1,
     changed_at = now(),
-    priority = greatest(inbox.priority, excluded.priority),
+    cause = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.cause
+        WHEN inbox.status = 'SET_ASIDE' OR excluded.cause = 'manual' OR inbox.cause IN ('reread', 'initial')
+        THEN excluded.cause ELSE inbox.cause END,
+    next_cause = CASE WHEN inbox.status <> 'CLAIMED' THEN NULL
+        WHEN inbox.next_cause IS NULL OR excluded.cause = 'manual' OR inbox.next_cause IN ('reread', 'initial')
+        THEN excluded.cause ELSE inbox.next_cause END,
+    priority = CASE inbox.status WHEN 'CLAIMED' THEN inbox.priority WHEN 'SET_ASIDE' THEN excluded.priority
+        ELSE greatest(inbox.priority, excluded.priority) END,
+    next_priority = CASE WHEN inbox.status = 'CLAIMED'
+        THEN greatest(inbox.next_priority, excluded.priority) ELSE 0 END,
     rechanged_at = CASE WHEN inbox.status = 'CLAIMED'
         THEN coalesce(inbox.rechanged_at, excluded.first_changed_at) END,
     first_changed_at = CASE inbox.status WHEN 'CLAIMED' THEN inbox.first_changed_at

@@ -16,7 +16,7 @@ RETURNING run_id;
 -- finish --
 -- It ends. $8 statuses that may become $2
 UPDATE runs SET status = $2, sync_status = $3, success = $4, message = $5, instruction = $6,
-    next_attempt_at = $7, completed_at = clock_timestamp()
+    next_attempt_at = now() + $7::interval, completed_at = clock_timestamp()
 WHERE run_id = $1 AND status = ANY($8::text[]);
 
 -- add_objects --

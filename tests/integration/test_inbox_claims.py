@@ -46,7 +46,7 @@ async def test_a_claim_counts_its_attempts_and_knows_what_it_is_for(db: Pool, ag
     assert (first.attempts, first.cause, first.revision) == (1, Cause.CHANGE, 1)
     assert before <= first.first_changed_at <= datetime.now(UTC)
     async with database.transaction(db) as tx:
-        await inbox.postpone(tx, first, before, "m3ter answered 500.")
+        await inbox.postpone(tx, first, inbox.Later(timedelta(0)), "m3ter answered 500.")
     assert (await claimed(db, agreements)).attempts == 2
 
 
@@ -54,7 +54,7 @@ async def test_an_attempt_that_does_not_count_is_not_counted(db: Pool, agreement
     await put(db, agreements)
     first = await claimed(db, agreements)
     async with database.transaction(db) as tx:
-        await inbox.postpone(tx, first, datetime.now(UTC), "m3ter is away.", count_attempt=False)
+        await inbox.postpone(tx, first, inbox.Later(timedelta(0), counts=False), "m3ter is away.")
     assert (await claimed(db, agreements)).attempts == 1
 
 
@@ -113,7 +113,7 @@ async def test_an_expired_claim_is_taken_over_and_its_slow_holder_is_told(db: Po
         await inbox.hold_accounts(db, slow, ["account"])
     for end in (
         lambda tx: inbox.complete(tx, slow),
-        lambda tx: inbox.postpone(tx, slow, datetime.now(UTC), ""),
+        lambda tx: inbox.postpone(tx, slow, inbox.Later(timedelta(0)), ""),
         lambda tx: inbox.set_aside(tx, slow, ""),
         lambda tx: inbox.redirect(tx, slow, "Opportunity", record_id(7)),
     ):
@@ -141,11 +141,13 @@ async def test_renewing_keeps_others_away(db: Pool, agreements: UUID) -> None:
 
 async def test_a_postponed_record_waits_until_it_is_due(db: Pool, agreements: UUID) -> None:
     await put(db, agreements)
-    due_at = datetime.now(UTC) + timedelta(hours=1)
+    later, asked = inbox.Later(timedelta(hours=1)), datetime.now(UTC)
     async with database.transaction(db) as tx:
-        await inbox.postpone(tx, await claimed(db, agreements), due_at, "busy")
+        await inbox.postpone(tx, await claimed(db, agreements), later, "busy")
     assert await claim(db, agreements) is None
-    assert await inbox.next_due_at(db, [agreements]) == due_at
+    due_at = await inbox.next_due_at(db, [agreements])
+    assert due_at is not None
+    assert later.delay <= due_at - asked < later.delay + timedelta(seconds=30)
     (row,) = await inbox.find(db)
     assert (row.status, row.error, row.attempts) == (InboxStatus.WAITING, "busy", 1)
 
@@ -154,12 +156,13 @@ async def test_a_change_brings_a_postponed_record_forward_once_lost_answers_have
     db: Pool, agreements: UUID
 ) -> None:
     await put(db, agreements)
-    now = datetime.now(UTC)
+    now, settle = datetime.now(UTC), timedelta(minutes=1)
+    later = inbox.Later(timedelta(hours=1), settle)
     async with database.transaction(db) as tx:
-        await inbox.postpone(tx, await claimed(db, agreements), now + timedelta(hours=1), "no answer")
+        await inbox.postpone(tx, await claimed(db, agreements), later, "no answer")
     await put(db, agreements)
     due_at = await inbox.next_due_at(db, [agreements])
     assert due_at is not None
-    assert now + inbox.SETTLING <= due_at < now + inbox.SETTLING + timedelta(seconds=30)
+    assert now + settle <= due_at < now + settle + timedelta(seconds=30)
     await asyncio.gather(*(put(db, agreements) for _ in range(5)))
     assert await inbox.next_due_at(db, [agreements]) == due_at

@@ -1,7 +1,7 @@
 import asyncio
 import random
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -45,8 +45,8 @@ async def daemon(url: str, integration_ids: list[UUID], watch: Watch) -> int:
             account = f"account {int(found.record_id[3:15]) % 3}"
             if not await inbox.hold_accounts(db, found, [account]):
                 async with database.transaction(db) as tx:
-                    soon = datetime.now(UTC) + timedelta(milliseconds=chance.randrange(20))
-                    await inbox.postpone(tx, found, soon, "the account is busy", count_attempt=False)
+                    soon = inbox.Later(timedelta(milliseconds=chance.randrange(20)), counts=False)
+                    await inbox.postpone(tx, found, soon, "the account is busy")
                 continue
             watch.begin(found.record_id, account)
             await db.execute("SELECT pg_sleep(0.002)")

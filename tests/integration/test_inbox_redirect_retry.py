@@ -124,11 +124,13 @@ async def test_a_change_heard_during_a_failed_attempt_is_tried_before_the_back_o
     await put(db, agreements)
     first = await claimed(db, agreements)
     await put(db, agreements)
-    later = datetime.now(UTC) + timedelta(hours=1)
+    settle = timedelta(seconds=5)
     async with database.transaction(db) as tx:
-        await inbox.postpone(tx, first, later, "m3ter refused the old values")
+        await inbox.postpone(
+            tx, first, inbox.Later(timedelta(hours=1), settle), "m3ter refused the old values"
+        )
     (row,) = await inbox.find(db)
-    assert row.due_at <= datetime.now(UTC) + inbox.SETTLING
+    assert row.due_at <= datetime.now(UTC) + settle
     assert row.attempts == 0
 
 

@@ -138,7 +138,7 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
     await sync(db, key, 1, **partial, objects=(flagged,))
     await put(db, key, 2)
     run_id = await sync(db, key, 2, **partial, objects=(overlap, flagged), instruction="Move its dates.")
-    for number, later in ((3, None), (4, datetime.now(UTC) + timedelta(hours=1))):
+    for number, later in ((3, None), (4, inbox.Later(timedelta(hours=1)))):
         await put(db, key, number)
         claim = await claimed(db, key)
         async with database.transaction(db) as tx:

@@ -15,7 +15,7 @@ from daemon.to_m3ter import presets
 from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.tasks import Manner, Tasks
 from state import credentials, health, inbox, vault
-from state.database import Pool
+from state.database import Pool, transaction
 from state.models import Cause, Claim, InboxStatus, RunStatus
 from state.run_models import Run
 from tests.acceptance import house as houses
@@ -147,7 +147,8 @@ async def test_a_holder_that_lost_its_lease_writes_nothing_more(house: House) ->
         assert await house.ended_runs(record_id) == []
     assert await house.writes() == writes, "the contract that was under way, and nothing after it"
     assert (await house.census())["Commitment"] == 0
-    await inbox.postpone(house.db, thief, (await row_of(house, record_id)).first_changed_at, "left")  # type: ignore[arg-type]
+    async with transaction(house.db) as tx:
+        await inbox.postpone(tx, thief, inbox.Later(timedelta(0)), "left")
     async with working(house):
         await until(ended(house, record_id, RunStatus.COMPLETE))
     assert (await house.census())["Contract"] == 1
