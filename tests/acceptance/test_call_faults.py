@@ -18,7 +18,7 @@ from tests.acceptance.house import House, until
 from tests.acceptance.pictures import picture
 from tests.sandboxes import local_sandbox
 
-AT_ONCE = 12
+AT_ONCE = 6
 OPPORTUNITY = "Harbourline - fleet telemetry API"
 CALLS = {"path": "*/organizations/*"}
 # Each once, at one call. The answers of the last three are lost after the effect.
