@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -25,6 +26,7 @@ from daemon.web.sources import Sources
 from state import database, embedded, health, migrations, retention, signals, vault
 from state.database import Pool
 from state.errors import DatabaseUnavailable
+from state.signals import Signal
 
 log = structlog.get_logger(__name__)
 
@@ -153,8 +155,15 @@ async def _work(
     poll = timedelta(seconds=settings.worker.poll_seconds)
     changed = asyncio.Event()
 
+    beside = [
+        Part("inbox signal", "", partial(_relay, db, signals.INBOX, tasks.woken, poll)),
+        Part("integrations signal", "", partial(_relay, db, signals.INTEGRATIONS, changed, poll)),
+        Part("forgetting", "", partial(_forget, db)),
+    ]
+
     async def wanted() -> list[Part]:
-        return [Part(task.name, task.fingerprint, task.run) for task in await tasks.wanted()]
+        parts = [Part(task.name, task.fingerprint, task.run) for task in await tasks.wanted()]
+        return [*beside, *parts]
 
     async def report(name: str, what: str) -> None:
         if what:
@@ -166,19 +175,13 @@ async def _work(
     chief = Supervisor(surroundings, supervisor.Timings(poll=poll, grace=grace), changed)
     condition.service.ready("Running")
     log.info("running")
-    beside = [
-        asyncio.create_task(_relay(db, signals.INBOX, tasks.woken, poll), name="inbox signal"),
-        asyncio.create_task(_relay(db, signals.INTEGRATIONS, changed, poll), name="integrations signal"),
-        asyncio.create_task(_forget(db, stop), name="forgetting"),
-        asyncio.create_task(_farewell(stop, condition), name="farewell"),
-    ]
-    try:
-        await chief.run(stop)
-    finally:
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
-        condition.stops()
+    async with asyncio.TaskGroup() as group:
+        farewell = group.create_task(_farewell(stop, condition), name="farewell")
+        try:
+            await chief.run(stop)
+        finally:
+            farewell.cancel()
+            condition.stops()
 
 
 async def _farewell(stop: asyncio.Event, condition: Condition) -> None:
@@ -187,12 +190,20 @@ async def _farewell(stop: asyncio.Event, condition: Condition) -> None:
     condition.stops()
 
 
-async def _relay(db: Pool, channel: str, event: asyncio.Event, poll: timedelta) -> None:
+async def _relay(
+    db: Pool, channel: str, event: asyncio.Event, poll: timedelta, stop: asyncio.Event
+) -> None:
     """Set the event whenever the database notifies the channel."""
-    async with signals.listen(db, [channel]) as signal:
-        while True:
-            if await signal.wait(poll):
-                event.set()
+    async with signals.listen(db, [channel]) as signal, asyncio.TaskGroup() as group:
+        listening = group.create_task(_pass_on(signal, event, poll), name=f"hearing {channel}")
+        await stop.wait()
+        listening.cancel()
+
+
+async def _pass_on(signal: Signal, event: asyncio.Event, poll: timedelta) -> None:
+    while True:
+        if await signal.wait(poll):
+            event.set()
 
 
 async def _forget(db: Pool, stop: asyncio.Event) -> None:
@@ -210,6 +221,7 @@ def _manner(settings: Settings) -> Manner:
     policy = retries.Policy(
         first=timedelta(seconds=worker.backoff_seconds),
         longest=timedelta(seconds=max(worker.backoff_seconds, worker.backoff_limit_seconds)),
+        settle=worker.settle,
         max_attempts=worker.attempts,
     )
     first = timedelta(seconds=min(1.0, worker.backoff_seconds))

@@ -7,9 +7,17 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -70,7 +78,11 @@ class LogSettings(Section):
 
 
 class WorkerSettings(Section):
-    """How records are claimed and tried again; one is in flight unless told otherwise (DESIGN law 2)."""
+    """How records are claimed and tried again; one is in flight unless told otherwise (DESIGN law 2).
+
+    `settle_seconds`: how long a call whose answer was lost may still take effect, before which nobody looks
+    what became of it; not less than m3ter is given for an answer (`m3ter.total_seconds`).
+    """
 
     in_flight: Annotated[int, Field(ge=1, le=64)] = 1
     lease_seconds: Annotated[float, Field(ge=1, le=3_600)] = 60
@@ -78,11 +90,25 @@ class WorkerSettings(Section):
     attempts: Annotated[int, Field(ge=1, le=100)] = 12
     backoff_seconds: Annotated[float, Field(gt=0, le=3_600)] = 5
     backoff_limit_seconds: Seconds = 3_600
+    settle_seconds: Annotated[float, Field(gt=0, le=3_600)] = 60
     grace_seconds: Annotated[float, Field(ge=0, le=3_600)] = 60
+
+    @model_validator(mode="after")
+    def _what_a_dead_daemon_sent_settles_within_its_lease(self) -> Self:
+        if self.lease_seconds < self.settle_seconds:
+            raise ValueError(
+                f"lease_seconds ({self.lease_seconds:g}) must not be less than settle_seconds "
+                f"({self.settle_seconds:g})"
+            )
+        return self
 
     @property
     def lease(self) -> timedelta:
         return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def settle(self) -> timedelta:
+        return timedelta(seconds=self.settle_seconds)
 
 
 class SystemSettings(Section):

@@ -30,7 +30,7 @@ class Policy:
     first: timedelta = timedelta(seconds=5)
     longest: timedelta = timedelta(minutes=5)
     longest_outage: timedelta = timedelta(minutes=5)
-    settle: timedelta = timedelta(seconds=5)
+    settle: timedelta = timedelta(minutes=1)
     max_attempts: int = 10
 
 

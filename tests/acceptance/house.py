@@ -157,7 +157,9 @@ async def built(sandbox: Sandbox, db: Pool, url: str, place: Path, mapping: str)
     settings = Settings(
         database=DatabaseSettings(url=url),  # type: ignore[arg-type]  # pydantic makes it a secret
         http=HttpSettings(port=0),
-        worker=WorkerSettings(backoff_seconds=0.1, poll_seconds=1, grace_seconds=5, lease_seconds=5),
+        worker=WorkerSettings(
+            backoff_seconds=0.1, settle_seconds=0.1, poll_seconds=1, grace_seconds=5, lease_seconds=5
+        ),
         salesforce=SystemSettings(total_seconds=5, attempts=2),
         m3ter=M3terSettings(total_seconds=5, attempts=2, per_second=1_000),
         state_directory=place,

@@ -103,7 +103,8 @@ async def scene(ground: Ground, name: str) -> AsyncIterator[Scene]:
         config.write_text(
             f'state_directory = "{place}"\n[database]\nurl = "{url}"\n'
             '[http]\nport = 0\n[log]\nlevel = "warning"\n'
-            "[worker]\nlease_seconds = 2\npoll_seconds = 0.3\nbackoff_seconds = 0.1\ngrace_seconds = 5\n"
+            "[worker]\nlease_seconds = 2\nsettle_seconds = 0.2\npoll_seconds = 0.3\nbackoff_seconds = 0.1\n"
+            "grace_seconds = 5\n"
         )
         yield Scene(house, config, place / "points.log")
 

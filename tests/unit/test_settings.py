@@ -96,6 +96,13 @@ def test_bytes_that_are_no_text_are_refused(file: Path) -> None:
         settings.load(file)
 
 
+def test_a_lease_must_outlast_what_a_dead_daemon_sent(file: Path) -> None:
+    said = _refusal(file, "[worker]\nlease_seconds = 30\n")
+    assert "lease_seconds (30) must not be less than settle_seconds (60)" in said
+    file.write_text("[worker]\nlease_seconds = 30\nsettle_seconds = 30\n")
+    assert settings.load(file).worker.lease == settings.load(file).worker.settle
+
+
 def test_an_unknown_variable_is_refused_with_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("M3SYNC_HTTP__PROT", "1")
     with pytest.raises(ConfigurationError, match="Did you mean M3SYNC_HTTP__PORT"):
