@@ -190,9 +190,7 @@ async def _farewell(stop: asyncio.Event, condition: Condition) -> None:
     condition.stops()
 
 
-async def _relay(
-    db: Pool, channel: str, event: asyncio.Event, poll: timedelta, stop: asyncio.Event
-) -> None:
+async def _relay(db: Pool, channel: str, event: asyncio.Event, poll: timedelta, stop: asyncio.Event) -> None:
     """Set the event whenever the database notifies the channel."""
     async with signals.listen(db, [channel]) as signal, asyncio.TaskGroup() as group:
         listening = group.create_task(_pass_on(signal, event, poll), name=f"hearing {channel}")

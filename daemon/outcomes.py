@@ -244,7 +244,7 @@ async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
         if outcome.state is not None:
             await record_states.put(tx, outcome.state)
         if outcome.parents:
-            await record_parents.remember(tx, outcome.org_id, outcome.parents)
+            await record_parents.remember(tx, claim.integration_id, outcome.parents)
         match outcome.then:
             case Complete():
                 await inbox.complete(tx, claim)

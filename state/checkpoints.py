@@ -1,39 +1,84 @@
-"""How far each Salesforce channel has durably got; replay ids are opaque and belong to one transport."""
+"""How far each Salesforce channel has durably got for each integration; replay ids are opaque."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from state import database, sql
 from state.database import Connection, Db
 
 _SQL = sql.load("checkpoints")
 
-
-async def get(db: Db, org_id: str, transport: str, channels: Collection[str]) -> dict[str, str]:
-    """The replay id of each channel that has one."""
-    rows = await database.fetch(db, _SQL["get"], org_id, transport, list(channels))
-    return {row["channel"]: row["replay_id"] for row in rows}
+ALL_RETAINED = "-2"
 
 
-async def advance(
-    tx: Connection,
-    org_id: str,
-    transport: str,
-    positions: Mapping[str, str],
-    event_at: Mapping[str, datetime | None] | None = None,
-) -> None:
-    """Move channels to these replay ids, in the transaction that keeps the events before them (law 1).
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a channel, and how: a replay id means nothing to another integration, org or transport.
 
-    `event_at` is the commit time of the event at each position.
+    What one integration has heard is no promise to another, which may have been switched off meanwhile.
     """
-    times = event_at or {}
-    if positions:
+
+    integration_id: UUID
+    org_id: str
+    transport: str = "cometd"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a channel goes on. What was committed before `since`, by Salesforce's clock, is left out."""
+
+    replay_id: str
+    since: datetime
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The last event of a channel in a batch, its commit time, and how many of the batch were left out."""
+
+    replay_id: str
+    event_at: datetime | None = None
+    left_out: int = 0
+
+
+async def get(db: Db, reader: Reader, channels: Collection[str]) -> dict[str, Position]:
+    """The position of each channel that was ever wanted."""
+    rows = await database.fetch(db, _SQL["get"], *_key(reader), list(channels))
+    return {row["channel"]: Position(row["replay_id"], row["since"], row["left_out"]) for row in rows}
+
+
+async def begin(db: Db, reader: Reader, channels: Collection[str], ahead: timedelta = timedelta(0)) -> None:
+    """Give channels that were never wanted before a position: all retained, since the integration went live.
+
+    To be committed before anything is subscribed, so that no trouble on the way moves the beginning. `ahead`:
+    how far Salesforce's clock is ahead of the database's.
+    """
+    await database.execute(db, _SQL["begin"], *_key(reader), list(channels), ahead)
+
+
+async def now(db: Db) -> datetime:
+    """By the clock of the database."""
+    moment: datetime = await database.fetch_value(db, _SQL["now"])
+    return moment
+
+
+async def advance(tx: Connection, reader: Reader, steps: Mapping[str, Step]) -> None:
+    """Move channels, in the transaction that keeps the events before these positions (law 1)."""
+    if steps:
+        taken = steps.values()
         await database.execute(
-            *(tx, _SQL["advance"], org_id, transport, list(positions), list(positions.values())),
-            [times.get(channel) for channel in positions],
+            *(tx, _SQL["advance"], *_key(reader), list(steps)),
+            *([step.replay_id for step in taken], [step.event_at for step in taken]),
+            [step.left_out for step in taken],
         )
 
 
-async def forget(tx: Connection, org_id: str, transport: str, channels: Collection[str]) -> None:
-    """Salesforce no longer knows these positions; the lost window is to be re-read (law 4)."""
-    await database.execute(tx, _SQL["forget"], org_id, transport, list(channels))
+async def start_over(tx: Connection, reader: Reader, channel: str) -> None:
+    """Salesforce no longer knows the position: all that is retained is replayed, the rest is lost (law 4)."""
+    await advance(tx, reader, {channel: Step(ALL_RETAINED)})
+
+
+def _key(reader: Reader) -> tuple[UUID, str, str]:
+    return (reader.integration_id, reader.org_id, reader.transport)

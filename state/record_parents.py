@@ -1,6 +1,7 @@
 """Which record a line belonged to when last read: a deleted line still leads to its parent."""
 
 from collections.abc import Collection, Iterable
+from uuid import UUID
 
 from state import database, sql
 from state.database import Connection, Db
@@ -8,15 +9,21 @@ from state.database import Connection, Db
 _SQL = sql.load("record_parents")
 
 
-async def remember(tx: Connection, org_id: str, pairs: Iterable[tuple[str, str]]) -> None:
-    """Keep (line id, parent id) pairs."""
+async def remember(tx: Connection, integration_id: UUID, pairs: Iterable[tuple[str, str]]) -> None:
+    """Keep (line id, parent id) pairs. Another integration may reach other parents, by another field."""
     known = list(pairs)
     if known:
         lines, parents = zip(*known, strict=True)
-        await database.execute(tx, _SQL["remember"], org_id, list(lines), list(parents))
+        await database.execute(tx, _SQL["remember"], integration_id, list(lines), list(parents))
 
 
-async def parents_of(db: Db, org_id: str, ids: Collection[str]) -> dict[str, str]:
-    """The parent of each line that was ever read."""
-    rows = await database.fetch(db, _SQL["parents_of"], org_id, list(ids))
+async def parents_of(db: Db, integration_id: UUID, ids: Collection[str]) -> dict[str, str]:
+    """The parent of each line that was ever read for this integration."""
+    rows = await database.fetch(db, _SQL["parents_of"], integration_id, list(ids))
     return {row["record_id"]: row["parent_id"] for row in rows}
+
+
+async def lines_of(db: Db, integration_id: UUID, parent_id: str) -> set[str]:
+    """Every line that belonged to this record when it was last read for this integration."""
+    rows = await database.fetch(db, _SQL["lines_of"], integration_id, parent_id)
+    return {row["record_id"] for row in rows}

@@ -4,6 +4,8 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -86,6 +88,14 @@ class Salesforce:
     async def limits(self) -> dict[str, Any]:
         """Every limit of the org: name -> {"Max", "Remaining"}."""
         return _record(await self._get(f"{self._data}/limits"))
+
+    async def now(self) -> datetime | None:
+        """Salesforce's clock, to the second; None when an answer does not tell it."""
+        told = (await self._send(Request("GET", f"{self._data}/limits"))).headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(told).astimezone(UTC)
+        except ValueError:
+            return None
 
     async def identity(self) -> Identity:
         """Who the credential is, from the token reply; the username from user-info if the app's scopes allow.

@@ -1,7 +1,7 @@
 """Change events of any number of channels as a stream of batches, over CometD, until it is stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from connectors.errors import AuthenticationError, SyncError
@@ -48,11 +48,12 @@ class ChangeStream:
         self._session: Session | None = None
         self._is_token_suspect = False
 
-    async def batches(self, positions: Mapping[str, str | None]) -> AsyncIterator[Batch]:
+    async def batches(self, positions: Mapping[str, str | None]) -> AsyncGenerator[Batch, None]:
         """Batches of the channels in `positions`, each after its replay id, until the stop event.
 
-        None for a replay id: new events only; "-2": all that is retained. The first batch is empty: all
-        channels are subscribed.
+        None for a replay id: new events only, unless the session breaks before the first of them: there is no
+        place to return to then, so all that is retained is replayed, and the caller tells old from new. "-2":
+        all that is retained. The first batch is empty: all channels are subscribed. To be used in `aclosing`.
 
         Raises ReplayRejected, ChannelRefused, and AuthenticationError when even a fresh token is refused. All
         other trouble is waited out. Cancelling a wait for the next batch ends the stream.
@@ -65,9 +66,7 @@ class ChangeStream:
             yield Batch()
             while True:
                 events = await self._unless_stopped(self._events(places))
-                wanted = places.wanted(events)
-                if wanted:
-                    yield Batch(wanted)
+                yield Batch(tuple(events))
                 places.advance(events)
         except _Stopped:
             return

@@ -18,7 +18,7 @@ from daemon.cli.sandbox import DEMO_SANDBOX, client_credential
 from daemon.cli.session import CommandFailed, command
 from daemon.settings import Settings
 from daemon.web import wording
-from state import database, embedded, health, insights, migrations
+from state import database, embedded, health, insights, integrations, migrations
 from state.database import Db
 from state.errors import DatabaseUnavailable
 from state.insight_models import RunFilter, RunStory
@@ -114,8 +114,8 @@ async def _listens(db: Db, ending: _Ending) -> bool:
     wanted = asyncio.get_running_loop().time() + _LISTENING_SECONDS
     while not await ending.has_come(_LOOK_SECONDS):
         reports = {each.subject: each for each in await health.all(db)}
-        stream = reports.get("stream:sandbox-salesforce")
-        if stream is not None and stream.is_well:
+        streams = [reports.get(f"stream:{each.name}") for each in await integrations.enabled(db)]
+        if streams and all(stream is not None and stream.is_well for stream in streams):
             return True
         if asyncio.get_running_loop().time() > wanted:
             raise CommandFailed(

@@ -1,58 +1,44 @@
 """Change events to inbox rows: which record each leads to, and which leave a window to be read again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from connectors.errors import RejectedError
 from connectors.salesforce.ids import NO_RECORD
 from connectors.salesforce.models import ChangeEvent, UndecodableEvent, to_id18
 from daemon.to_m3ter.mapping import document
-from state.models import Change, Target
+from state.checkpoints import Step
+from state.models import Change
 
 OVERFLOW = "GAP_OVERFLOW"
-
-
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """A line object of an integration, and how a line leads to its parent."""
-
-    integration_id: UUID
-    parent_object: str
-    parent_field: str
+# Salesforce's clock is read to the second, and its servers' clocks are not one.
+MARGIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What the integrations of one org want to hear: channels, parents, and lines by their object."""
+    """What one integration wants to hear: channels, its parent object, and line object -> parent field."""
 
+    integration_id: UUID
     channels: tuple[str, ...]
-    parents: tuple[Target, ...]
-    leads: Mapping[str, tuple[Lead, ...]]
+    parent: str
+    lines: Mapping[str, str]
 
 
-def watch(mappings: Mapping[UUID, document.Mapping]) -> Watch:
-    """The union over the mappings."""
-    channels: dict[str, None] = {}
-    parents: list[Target] = []
-    leads: dict[str, list[Lead]] = {}
-    for integration_id, mapping in mappings.items():
-        channels |= dict.fromkeys(document.channels(mapping))
-        for object_name, parent_field in mapping.objects_watched.items():
-            if parent_field is None:
-                parents.append(Target(integration_id, object_name))
-            else:
-                leads.setdefault(object_name, []).append(Lead(integration_id, mapping.parent, parent_field))
-    return Watch(tuple(channels), tuple(parents), {name: tuple(all_) for name, all_ in leads.items()})
+def watch(integration_id: UUID, mapping: document.Mapping) -> Watch:
+    """As its field mapping says."""
+    lines = {name: field_name for name, field_name in mapping.objects_watched.items() if field_name}
+    return Watch(integration_id, tuple(document.channels(mapping)), mapping.parent, lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One change, and the parents that the event itself names: parent field -> record id."""
+    """One change, and the parent that the event itself names, if it does."""
 
     change: Change
-    named: Mapping[str, str] = field(default_factory=dict)
+    named: str | None = None
 
 
 @dataclass(slots=True)
@@ -61,46 +47,78 @@ class Sorted:
 
     heard: list[Heard] = field(default_factory=list)
     windows: dict[str, str] = field(default_factory=dict)
-    positions: dict[str, str] = field(default_factory=dict)
-    event_at: dict[str, datetime | None] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
 
 
-def sort(events: Iterable[ChangeEvent | UndecodableEvent], watched: Watch) -> Sorted:
-    """Take a batch apart."""
+def sort(
+    events: Iterable[ChangeEvent | UndecodableEvent],
+    watched: Watch,
+    since: Mapping[str, datetime] | None = None,
+) -> Sorted:
+    """Take a batch apart. What was committed before its channel's time in `since` is counted and left out."""
     found = Sorted()
     for event in events:
-        if event.replay_id:
-            found.positions[event.channel] = event.replay_id
+        is_old = isinstance(event, ChangeEvent) and _is_before(event, since or {})
+        _step(found, event, is_old)
         if isinstance(event, UndecodableEvent):
             found.windows[event.channel] = f"Event {event.replay_id} could not be read: {event.reason}"
-            continue
-        found.event_at[event.channel] = event.committed_at
-        for record_id in event.record_ids:
-            missed = _missed(event, record_id)
-            if missed:
-                found.windows[event.channel] = missed
-            else:
-                found.heard.append(_heard(event, to_id18(record_id), watched))
+        elif not is_old:
+            _take(found, event, watched)
     return found
 
 
-def _missed(event: ChangeEvent, record_id: str) -> str:
-    """Why this id names no record, "" when it does."""
-    if event.change_type == OVERFLOW or record_id == NO_RECORD:
-        return f"Event {event.replay_id} says that too many {event.object_name} records changed to name them."
+def _is_before(event: ChangeEvent, since: Mapping[str, datetime]) -> bool:
+    beginning = since.get(event.channel)
+    return (
+        beginning is not None and event.committed_at is not None and event.committed_at < beginning - MARGIN
+    )
+
+
+def _step(found: Sorted, event: ChangeEvent | UndecodableEvent, is_old: bool) -> None:
+    before = found.steps.get(event.channel)
+    left_out = (before.left_out if before else 0) + is_old
+    committed_at = event.committed_at if isinstance(event, ChangeEvent) else None
+    committed_at = committed_at or (before.event_at if before else None)
+    if event.replay_id:
+        found.steps[event.channel] = Step(event.replay_id, committed_at, left_out)
+
+
+def _take(found: Sorted, event: ChangeEvent, watched: Watch) -> None:
+    if event.change_type == OVERFLOW or not event.record_ids:
+        found.windows[event.channel] = _unnamed(event)
+        return
+    for record_id in event.record_ids:
+        if record_id == NO_RECORD:
+            found.windows[event.channel] = _unnamed(event)
+        elif (full := _full(record_id)) is None:
+            found.windows[event.channel] = (
+                f"Event {event.replay_id} names {event.object_name} records only as {record_id!r}."
+            )
+        else:
+            found.heard.append(_heard(event, full, found, watched))
+
+
+def _unnamed(event: ChangeEvent) -> str:
+    return f"Event {event.replay_id} says that {event.object_name} records changed and does not name them."
+
+
+def _full(record_id: str) -> str | None:
+    """The 18 characters of a record id; None for what is none."""
     try:
-        to_id18(record_id)
+        return to_id18(record_id)
     except RejectedError:
-        return f"Event {event.replay_id} names {event.object_name} records only as {record_id!r}."
-    return ""
+        return None
 
 
-def _heard(event: ChangeEvent, record_id: str, watched: Watch) -> Heard:
-    named: dict[str, str] = {}
-    for lead in watched.leads.get(event.object_name, ()):
-        parent = event.payload.get(lead.parent_field)
-        if isinstance(parent, str) and parent:
-            named[lead.parent_field] = to_id18(parent)
+def _heard(event: ChangeEvent, record_id: str, found: Sorted, watched: Watch) -> Heard:
+    field_name = watched.lines.get(event.object_name)
+    given = event.payload.get(field_name) if field_name else None
+    named = _full(given) if isinstance(given, str) and given else None
+    if given and named is None:
+        found.windows[event.channel] = (
+            f"Event {event.replay_id} says that {event.object_name} {record_id} belongs to {given!r}, "
+            "which is no record id."
+        )
     change = Change(
         channel=event.channel,
         replay_id=event.replay_id,
@@ -116,27 +134,14 @@ def _heard(event: ChangeEvent, record_id: str, watched: Watch) -> Heard:
     return Heard(change, named)
 
 
-@dataclass(slots=True)
-class Led:
-    """Where lines lead: parents to put into the inbox by integration, and lines whose parent is unknown."""
+def lead(heard: Heard, remembered: Mapping[str, str], watched: Watch) -> list[tuple[str, str]]:
+    """Which records, (object, id), the inbox is to have for one changed line.
 
-    parents: dict[UUID, set[tuple[str, str]]] = field(default_factory=dict)
-    orphans: list[Target] = field(default_factory=list)
-
-
-def lead(heard: Heard, remembered: Mapping[str, str], watched: Watch) -> Led:
-    """The parents of one changed line: those its event names and the one it was last seen with."""
-    led = Led()
-    for each in watched.leads.get(heard.change.object_name, ()):
-        ids = {heard.named.get(each.parent_field), remembered.get(heard.change.record_id)} - {None}
-        for parent_id in ids:
-            if parent_id is not None:
-                led.parents.setdefault(each.integration_id, set()).add((each.parent_object, parent_id))
-        if not ids:
-            led.orphans.append(Target(each.integration_id, heard.change.object_name))
-    return led
-
-
-def lines_of(heard: Sequence[Heard], watched: Watch) -> list[str]:
-    """The ids of the changed lines whose parents should be looked up."""
-    return [each.change.record_id for each in heard if each.change.object_name in watched.leads]
+    Its parents: the one that its event names and the one that it was last seen with. A line whose parent is
+    unknown goes in itself, and the worker asks for the parent.
+    """
+    line = heard.change
+    parents = {heard.named, remembered.get(line.record_id)} - {None}
+    return [(watched.parent, each) for each in sorted(filter(None, parents))] or [
+        (line.object_name, line.record_id)
+    ]

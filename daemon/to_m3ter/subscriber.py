@@ -1,9 +1,10 @@
-"""Hears one org's change events and makes them durable: inbox rows and replay ids in one transaction."""
+"""Hears one integration's change events: inbox rows and replay ids become durable in one transaction."""
 
 import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import timedelta
-from uuid import UUID
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -11,20 +12,19 @@ from connectors.errors import SyncError
 from connectors.salesforce.models import Batch
 from connectors.salesforce.outages import Pace
 from connectors.salesforce.stream import ChangeStream, ChannelRefused, ReplayRejected
-from daemon.to_m3ter import intake, retries, waiting
+from daemon.to_m3ter import coverage, intake, retries, waiting
 from daemon.to_m3ter.intake import Heard, Watch
 from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.workplace import Org
 from state import checkpoints, health, inbox, record_parents
+from state.checkpoints import Reader
 from state.database import Connection, Db, transaction
 from state.errors import DatabaseUnavailable
 from state.models import Cause, Target
 
 log = structlog.get_logger(__name__)
 
-COMETD = "cometd"
-ALL_RETAINED = "-2"
 REREAD = "Sync the records that changed meanwhile by hand: `m3sync sync ID`."
 
 
@@ -39,14 +39,18 @@ class Timings:
 
 @dataclass(slots=True)
 class Subscriber:
-    """One streaming session for all the channels that integrations of one org want."""
+    """One streaming session for all the channels that one integration wants.
+
+    Each integration has its own session and its own checkpoints, whichever credential it uses: what another
+    one hears, refuses or misses does not touch it.
+    """
 
     db: Db
     org: Org
     standing: Standing
     watched: Watch
     timings: Timings = field(default_factory=Timings)
-    _refused: set[str] = field(default_factory=set)
+    _refused: dict[str, ChannelRefused] = field(default_factory=dict)
     _failures: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -57,8 +61,9 @@ class Subscriber:
                 self._failures = 0
             except ReplayRejected as error:
                 await self._start_over(error)
+                await self._wait(stop)
             except ChannelRefused as error:
-                self._refused.add(error.channel)
+                self._refused[error.channel] = error
                 await self.standing.unwell(error)
             except SyncError as error:
                 await self.standing.unwell(error)
@@ -73,30 +78,35 @@ class Subscriber:
 
     async def _listen(self, stop: asyncio.Event) -> None:
         """Until `stop`, or until channels that were refused are due to be asked for again."""
-        org_id = await self.org.org_id()
-        wanted = [channel for channel in self.watched.channels if channel not in self._refused]
+        reader = await self._reader()
+        positions = await coverage.of(self.db, self.org, reader, self.watched.channels)
+        wanted = {name: each.replay_id for name, each in positions.items() if name not in self._refused}
         if not wanted:
             await self._until_refused_are_due(stop)
             return
-        known = await checkpoints.get(self.db, org_id, COMETD, wanted)
+        since = {name: each.since for name, each in positions.items()}
         ending = asyncio.Event()
         stream = ChangeStream(
             self.org.salesforce,
             ending,
             on_outage=self.standing.unwell,
-            on_recovery=self.standing.well,
+            on_recovery=self._answers,
             pace=self.timings.pace,
         )
         watcher = asyncio.create_task(self._end(stop, ending), name="end of listening")
         try:
-            async for batch in stream.batches({channel: known.get(channel) for channel in wanted}):
-                if not batch.events:
-                    await self._listening(org_id, [channel for channel in wanted if channel not in known])
-                else:
-                    await self._keep_until_kept(batch, org_id, stop)
+            async with aclosing(stream.batches(wanted)) as batches:
+                async for batch in batches:
+                    if batch.events:
+                        await self._keep_until_kept(batch, reader, since, stop)
+                    else:
+                        await self._listening()
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
+
+    async def _reader(self) -> Reader:
+        return Reader(self.watched.integration_id, await self.org.org_id())
 
     async def _end(self, stop: asyncio.Event, ending: asyncio.Event) -> None:
         if self._refused:
@@ -109,22 +119,27 @@ class Subscriber:
         await waiting.pause(stop, self.timings.refused)
         self._refused.clear()
 
-    async def _listening(self, org_id: str, without_checkpoint: list[str]) -> None:
-        """All channels are subscribed. One that never had an event is replayed whole after a restart: it has
-        no replay id yet to go on from, and what comes while the daemon is down must not be missed."""
+    async def _listening(self) -> None:
+        """All channels that are not refused are subscribed."""
         self._failures = 0
-        async with transaction(self.db) as tx:
-            await checkpoints.advance(tx, org_id, COMETD, dict.fromkeys(without_checkpoint, ALL_RETAINED))
-        if not self._refused:
-            await self.standing.well()
+        await self._answers()
         log.info("listening", channels=[*self.watched.channels], refused=sorted(self._refused))
 
-    async def _keep_until_kept(self, batch: Batch, org_id: str, stop: asyncio.Event) -> None:
+    async def _answers(self) -> None:
+        """The stream is there; it is well only if no channel is refused."""
+        for refusal in self._refused.values():
+            await self.standing.unwell(refusal)
+            return
+        await self.standing.well()
+
+    async def _keep_until_kept(
+        self, batch: Batch, reader: Reader, since: Mapping[str, datetime], stop: asyncio.Event
+    ) -> None:
         """The next batch is asked for only when this one is durable (law 1)."""
         failures = 0
         while True:
             try:
-                await self._keep(batch, org_id)
+                await self._keep(batch, reader, since)
             except DatabaseUnavailable as error:
                 if stop.is_set():
                     raise  # not kept, so the next start hears it again
@@ -137,41 +152,39 @@ class Subscriber:
                     log.info("events can be kept again", failures=failures)
                 return
 
-    async def _keep(self, batch: Batch, org_id: str) -> None:
-        found = intake.sort(batch.events, self.watched)
+    async def _keep(self, batch: Batch, reader: Reader, since: Mapping[str, datetime]) -> None:
+        found = intake.sort(batch.events, self.watched, since)
         async with transaction(self.db) as tx:
-            await self._receive(tx, org_id, found.heard)
-            await checkpoints.advance(tx, org_id, COMETD, found.positions, found.event_at)
+            await self._receive(tx, reader.org_id, found.heard)
+            await checkpoints.advance(tx, reader, found.steps)
             for channel, what in found.windows.items():
                 await self._tell_window(tx, channel, what)
+        for channel, step in found.steps.items():
+            if step.left_out:
+                log.info("changes from before going live left out", channel=channel, events=step.left_out)
 
     async def _receive(self, tx: Connection, org_id: str, heard: list[Heard]) -> None:
-        """Lines lead to their parents; one whose parent nobody knows waits for the worker to ask for it."""
-        lines = intake.lines_of(heard, self.watched)
-        remembered = await record_parents.parents_of(tx, org_id, lines) if lines else {}
-        led: dict[UUID, set[tuple[str, str]]] = {}
-        by_targets: dict[tuple[Target, ...], list[Heard]] = {}
-        for each in heard:
-            found = intake.lead(each, remembered, self.watched)
-            for integration_id, parents in found.parents.items():
-                led.setdefault(integration_id, set()).update(parents)
-            by_targets.setdefault(tuple(found.orphans), []).append(each)
-        for orphans, some in by_targets.items():
-            targets = [*self.watched.parents, *orphans]
-            await inbox.receive(tx, org_id, [each.change for each in some], targets)
-        for integration_id, parents in led.items():
-            await inbox.put_many(tx, integration_id, sorted(parents), cause=Cause.CHANGE)
-        pairs = {(each.change.record_id, parent) for each in heard for parent in each.named.values()}
-        await record_parents.remember(tx, org_id, sorted(pairs))
+        """Parents go into the inbox themselves; lines lead to theirs."""
+        integration_id = self.watched.integration_id
+        target = Target(integration_id, self.watched.parent)
+        await inbox.receive(tx, org_id, [each.change for each in heard], [target])
+        lines = [each for each in heard if each.change.object_name in self.watched.lines]
+        if not lines:
+            return
+        ids = [each.change.record_id for each in lines]
+        remembered = await record_parents.parents_of(tx, integration_id, ids)
+        led = {record for each in lines for record in intake.lead(each, remembered, self.watched)}
+        await inbox.put_many(tx, integration_id, sorted(led), cause=Cause.CHANGE)
+        # In their order: of two events of one line, the later one says where it is now.
+        pairs = {each.change.record_id: each.named for each in lines if each.named}
+        await record_parents.remember(tx, integration_id, sorted(pairs.items()))
 
     async def _start_over(self, error: ReplayRejected) -> None:
         """Everything still retained is replayed; what is older than that may be missing, and is told."""
-        org_id = await self.org.org_id()
+        await self.standing.unwell(error)
+        reader = await self._reader()
         async with transaction(self.db) as tx:
-            if error.replay_id == ALL_RETAINED:
-                await checkpoints.forget(tx, org_id, COMETD, [error.channel])
-            else:
-                await checkpoints.advance(tx, org_id, COMETD, {error.channel: ALL_RETAINED})
+            await checkpoints.start_over(tx, reader, error.channel)
             await self._tell_window(tx, error.channel, error.message)
 
     async def _tell_window(self, tx: Connection, channel: str, what: str) -> None:

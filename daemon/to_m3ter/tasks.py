@@ -1,4 +1,4 @@
-"""What should run just now, from the enabled integrations: one subscriber an org, workers for each pair."""
+"""What should run just now, from the enabled integrations: a subscriber for each, workers for each pair."""
 
 import asyncio
 import hashlib
@@ -76,12 +76,10 @@ class Tasks:
         """Integrations that cannot run are reported in health and left out."""
         ready = [found for each in await integrations.enabled(self.db) if (found := await self._ready(each))]
         self._used = {link.number for each in ready for link in (each.org, each.organization)}
-        by_org: dict[int, list[Connected]] = {}
         by_pair: dict[tuple[int, int], list[Connected]] = {}
         for each in ready:
-            by_org.setdefault(each.org.number, []).append(each)
             by_pair.setdefault((each.org.number, each.organization.number), []).append(each)
-        subscribers = [self._subscriber(some) for some in by_org.values()]
+        subscribers = [self._subscriber(each) for each in ready]
         workers = [task for some in by_pair.values() for task in self._workers(some)]
         return [*subscribers, *workers, *self._probers(ready)]
 
@@ -113,13 +111,12 @@ class Tasks:
         self._ailing[subject] = True
         await health.report(self.db, subject, False, message, instruction)
 
-    def _subscriber(self, some: Sequence[Connected]) -> Task:
-        link = some[0].org
-        standing = Standing(self.db, f"stream:{link.name}", link.client.standing.credential_id)
-        subscriber = Subscriber(
-            self.db, link.client, standing, intake.watch(_mappings(some)), self.manner.listening
-        )
-        return Task(f"stream:{link.name}", _fingerprint(some), subscriber.run)
+    def _subscriber(self, each: Connected) -> Task:
+        name, org = f"stream:{each.integration.name}", each.org.client
+        watched = intake.watch(each.integration.integration_id, each.mapping)
+        standing = Standing(self.db, name, org.standing.credential_id)
+        subscriber = Subscriber(self.db, org, standing, watched, self.manner.listening)
+        return Task(name, _fingerprint([each]), subscriber.run)
 
     def _workers(self, some: Sequence[Connected]) -> list[Task]:
         org, organization = some[0].org, some[0].organization

@@ -92,29 +92,30 @@ def reached(sources: Sources) -> Db:
 
 def _unwell(reports: list[Health], wanted: list[Integration]) -> list[Cause]:
     """What the parts say of themselves; a system that no enabled integration uses makes nobody wait."""
-    used = {each.salesforce_credential_name for each in wanted} | {
-        each.m3ter_credential_name for each in wanted
+    used: dict[str, set[str | None]] = {
+        "salesforce": {each.salesforce_credential_name for each in wanted},
+        "m3ter": {each.m3ter_credential_name for each in wanted},
+        "stream": {each.name for each in wanted},
     }
     return [
         Cause(each.subject, each.message, each.instruction)
         for each in reports
-        if not each.is_well and _name(each.subject, used)
+        if not each.is_well and _is_used(each.subject, used)
     ]
 
 
-def _name(subject: str, used: set[str | None]) -> bool:
-    system, colon, name = subject.partition(":")
-    if system == "window":
+def _is_used(subject: str, used: dict[str, set[str | None]]) -> bool:
+    kind, colon, name = subject.partition(":")
+    if kind == "window":
         return False  # what may have been missed is an issue; the daemon goes on listening all the same
-    return not colon or system not in ("salesforce", "m3ter", "stream") or name in used
+    return not colon or kind not in used or name in used[kind]
 
 
 def _not_listening(reports: list[Health], wanted: list[Integration], sources: Sources) -> list[Cause]:
     """A stream counts only when this very process has reported it: an earlier one's word is old."""
     heard = {each.subject for each in reports if each.reported_at >= sources.started_at}
-    names = sorted({each.salesforce_credential_name for each in wanted if each.salesforce_credential_name})
     return [
-        Cause(f"stream:{name}", "It is not listening to Salesforce's change events yet.")
-        for name in names
-        if f"stream:{name}" not in heard
+        Cause(f"stream:{each.name}", "It is not listening to Salesforce's change events yet.")
+        for each in wanted
+        if each.salesforce_credential_name and f"stream:{each.name}" not in heard
     ]

@@ -30,18 +30,22 @@ CREATE TABLE integrations (
     salesforce_credential_id uuid REFERENCES credentials,
     m3ter_credential_id uuid REFERENCES credentials,
     enabled boolean NOT NULL DEFAULT false,
+    live_at timestamptz,                           -- first enabled and connected: earlier changes are not its own
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
-CREATE TABLE checkpoints (
+CREATE TABLE checkpoints (                         -- each integration has its own: another one's moves tell nothing
+    integration_id uuid NOT NULL REFERENCES integrations ON DELETE CASCADE,
     org_id text NOT NULL,                          -- Salesforce organization id, 18 characters
     transport text NOT NULL,                       -- 'cometd'; a replay id means nothing on another transport
     channel text NOT NULL,
-    replay_id text NOT NULL,                       -- opaque
+    replay_id text NOT NULL DEFAULT '-2',          -- opaque; -2: all that is retained
+    since timestamptz NOT NULL,                    -- by Salesforce's clock: what was committed before is left out
+    left_out bigint NOT NULL DEFAULT 0,            -- events that were
     event_at timestamptz,                          -- commit time of the event at the checkpoint
     updated_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (org_id, transport, channel)
+    PRIMARY KEY (integration_id, org_id, transport, channel)
 );
 
 CREATE TABLE change_events (                       -- what was heard, for explain; never the data itself
@@ -100,14 +104,15 @@ CREATE TABLE leases (                              -- what is in flight: one rec
 );
 CREATE INDEX leases_token ON leases (lease_token);
 
-CREATE TABLE record_parents (                      -- which record a line belonged to when last read
-    org_id text NOT NULL,
+CREATE TABLE record_parents (                      -- which record a line belonged to when last read: each
+    integration_id uuid NOT NULL REFERENCES integrations ON DELETE CASCADE,  -- integration by its own parent field
     record_id text NOT NULL,
     parent_id text NOT NULL,
     seen_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (org_id, record_id)
+    PRIMARY KEY (integration_id, record_id)
 );
-CREATE INDEX record_parents_parent ON record_parents (org_id, parent_id);
+CREATE INDEX record_parents_parent ON record_parents (parent_id, record_id);
+CREATE INDEX record_parents_record ON record_parents (record_id);
 
 CREATE TABLE record_states (                       -- what is remembered of a record between syncs
     integration_id uuid NOT NULL REFERENCES integrations ON DELETE CASCADE,

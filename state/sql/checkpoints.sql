@@ -1,21 +1,42 @@
--- Checkpoints: how far each channel has durably got.
+-- Checkpoints: how far each channel has durably got for each integration.
 
 -- get --
--- Of some channels of one org
-SELECT channel, replay_id FROM checkpoints
-WHERE org_id = $1 AND transport = $2 AND channel = ANY($3::text[]);
+-- Of some channels of one integration in one org
+SELECT channel, replay_id, since, left_out FROM checkpoints
+WHERE integration_id = $1 AND org_id = $2 AND transport = $3 AND channel = ANY($4::text[]);
+
+-- begin --
+-- Channels wanted for the first time, from when they could be: the integration's going live; for one that its
+-- field mapping came to need later, the import of that; for one of another org, the connecting to it. $5 how far
+-- Salesforce's clock is ahead of the database's
+INSERT INTO checkpoints (integration_id, org_id, transport, channel, since)
+SELECT i.integration_id, $2, $3, w.channel, $5::interval + CASE
+    WHEN NOT EXISTS (SELECT FROM checkpoints c WHERE c.integration_id = $1) THEN coalesce(i.live_at, now())
+    WHEN EXISTS (SELECT FROM checkpoints c WHERE c.integration_id = $1 AND c.org_id = $2 AND c.transport = $3)
+        THEN greatest(i.live_at, f.updated_at)
+    ELSE greatest(i.live_at, i.updated_at) END
+FROM integrations i JOIN field_mappings f USING (field_mapping_id), unnest($4::text[]) AS w (channel)
+WHERE i.integration_id = $1
+ORDER BY w.channel
+ON CONFLICT (integration_id, org_id, transport, channel) DO NOTHING;
+
+-- now --
+-- The database's clock
+SELECT clock_timestamp();
 
 -- advance --
 -- To the given replay ids, all channels at once, in order so that two daemons never deadlock
-INSERT INTO checkpoints (org_id, transport, channel, replay_id, event_at)
-SELECT $1, $2, c.channel, c.replay_id, c.event_at
-FROM unnest($3::text[], $4::text[], $5::timestamptz[]) AS c (channel, replay_id, event_at)
-ORDER BY c.channel
-ON CONFLICT (org_id, transport, channel) DO UPDATE SET
-    replay_id = excluded.replay_id,
-    event_at = coalesce(excluded.event_at, checkpoints.event_at),
-    updated_at = now();
-
--- forget --
--- The replay id is refused: begin anew
-DELETE FROM checkpoints WHERE org_id = $1 AND transport = $2 AND channel = ANY($3::text[]);
+UPDATE checkpoints AS k SET
+    replay_id = c.replay_id,
+    event_at = coalesce(c.event_at, k.event_at),
+    left_out = k.left_out + c.left_out,
+    updated_at = now()
+FROM (
+    SELECT c.*
+    FROM unnest($4::text[], $5::text[], $6::timestamptz[], $7::bigint[]) AS c (channel, replay_id, event_at, left_out)
+    JOIN checkpoints k USING (channel)
+    WHERE k.integration_id = $1 AND k.org_id = $2 AND k.transport = $3
+    ORDER BY c.channel
+    FOR UPDATE OF k
+) AS c
+WHERE k.integration_id = $1 AND k.org_id = $2 AND k.transport = $3 AND k.channel = c.channel;

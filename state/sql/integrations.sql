@@ -3,8 +3,9 @@
 -- add --
 -- A new integration; nothing when the name is taken
 INSERT INTO integrations
-    (name, flow, field_mapping_id, salesforce_credential_id, m3ter_credential_id, enabled)
-VALUES ($1, $2, $3, $4, $5, $6)
+    (name, flow, field_mapping_id, salesforce_credential_id, m3ter_credential_id, enabled, live_at)
+VALUES ($1, $2, $3, $4, $5, $6,
+    CASE WHEN $6 AND $4::uuid IS NOT NULL AND $5::uuid IS NOT NULL THEN now() END)
 ON CONFLICT (name) DO NOTHING
 RETURNING integration_id;
 
@@ -26,14 +27,21 @@ WHERE ($1::text IS NULL OR i.name = $1 OR i.integration_id::text = lower($1))
 ORDER BY i.name = $1 DESC, i.name;
 
 -- set_enabled --
--- Switch on or off
-UPDATE integrations SET enabled = $2, updated_at = now() WHERE integration_id = $1;
+-- Switch on or off; it goes live once only
+UPDATE integrations SET
+    enabled = $2,
+    live_at = coalesce(live_at, CASE WHEN $2 AND salesforce_credential_id IS NOT NULL
+        AND m3ter_credential_id IS NOT NULL THEN now() END),
+    updated_at = now()
+WHERE integration_id = $1;
 
 -- connect --
 -- Give it credentials; null keeps the one it has
 UPDATE integrations SET
     salesforce_credential_id = coalesce($2, salesforce_credential_id),
     m3ter_credential_id = coalesce($3, m3ter_credential_id),
+    live_at = coalesce(live_at, CASE WHEN enabled AND coalesce($2, salesforce_credential_id) IS NOT NULL
+        AND coalesce($3, m3ter_credential_id) IS NOT NULL THEN now() END),
     updated_at = now()
 WHERE integration_id = $1;
 

@@ -1,56 +1,159 @@
-import asyncio
-from datetime import UTC, datetime
+"""Each integration has its own place on each channel, and a beginning that no trouble moves."""
 
-from state import checkpoints, database
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from state import checkpoints, database, field_mappings, integrations
+from state.checkpoints import Position, Reader, Step
 from state.database import Pool
-from tests.integration.state_rows import ORG
+from state.models import Integration
+from tests.integration.state_rows import ORG, new_integration
 
 ACCOUNTS, ORDERS = "/data/AccountChangeEvent", "/data/OrderChangeEvent"
+BOTH = [ACCOUNTS, ORDERS]
+ELSEWHERE = "00D000000000002EAA"
 
 
-async def advance(db: Pool, **positions: str) -> None:
+@pytest.fixture
+async def integration(db: Pool) -> Integration:
+    return await new_integration(db)
+
+
+@pytest.fixture
+async def reader(db: Pool, integration: Integration) -> Reader:
+    """One who has begun with both channels."""
+    found = Reader(integration.integration_id, ORG)
+    await checkpoints.begin(db, found, BOTH)
+    return found
+
+
+async def advance(db: Pool, reader: Reader, **positions: str) -> None:
     named = {"accounts": ACCOUNTS, "orders": ORDERS}
     async with database.transaction(db) as tx:
-        found = {named[name]: replay_id for name, replay_id in positions.items()}
-        await checkpoints.advance(tx, ORG, "cometd", found)
+        steps = {named[name]: Step(replay_id) for name, replay_id in positions.items()}
+        await checkpoints.advance(tx, reader, steps)
 
 
-async def test_channels_advance_together_and_by_themselves(db: Pool) -> None:
-    assert await checkpoints.get(db, ORG, "cometd", [ACCOUNTS, ORDERS]) == {}
-    await advance(db, accounts="10", orders="20")
-    await advance(db, orders="21")
-    assert await checkpoints.get(db, ORG, "cometd", [ACCOUNTS, ORDERS]) == {ACCOUNTS: "10", ORDERS: "21"}
-    assert await checkpoints.get(db, ORG, "cometd", [ORDERS]) == {ORDERS: "21"}
+async def places(db: Pool, reader: Reader) -> dict[str, str]:
+    return {name: each.replay_id for name, each in (await checkpoints.get(db, reader, BOTH)).items()}
 
 
-async def test_a_replay_id_means_nothing_to_another_org_or_transport(db: Pool) -> None:
-    await advance(db, accounts="10")
-    assert await checkpoints.get(db, "00D000000000002EAA", "cometd", [ACCOUNTS]) == {}
-    assert await checkpoints.get(db, ORG, "pubsub", [ACCOUNTS]) == {}
+async def begun(db: Pool, reader: Reader, channel: str = ACCOUNTS) -> Position:
+    await checkpoints.begin(db, reader, [channel])
+    return (await checkpoints.get(db, reader, [channel]))[channel]
 
 
-async def test_a_replay_id_is_opaque_and_may_be_smaller_than_the_one_before(db: Pool) -> None:
-    await advance(db, accounts="99999999999999999999")
-    await advance(db, accounts="AAAAAAAAABg=")
-    assert await checkpoints.get(db, ORG, "cometd", [ACCOUNTS]) == {ACCOUNTS: "AAAAAAAAABg="}
+async def live_at(db: Pool, integration_id: UUID) -> datetime | None:
+    found: datetime | None = await db.fetchval(
+        "SELECT live_at FROM integrations WHERE integration_id = $1", integration_id
+    )
+    return found
 
 
-async def test_a_refused_position_is_forgotten(db: Pool) -> None:
-    await advance(db, accounts="10", orders="20")
+async def test_channels_advance_together_and_by_themselves(db: Pool, reader: Reader) -> None:
+    assert await places(db, reader) == {ACCOUNTS: "-2", ORDERS: "-2"}
+    await advance(db, reader, accounts="10", orders="20")
+    await advance(db, reader, orders="21")
+    assert await places(db, reader) == {ACCOUNTS: "10", ORDERS: "21"}
+    assert set(await checkpoints.get(db, reader, [ORDERS])) == {ORDERS}
+
+
+async def test_a_replay_id_means_nothing_to_another_integration_org_or_transport(
+    db: Pool, reader: Reader
+) -> None:
+    other = (await new_integration(db, "Others")).integration_id
+    strangers = [
+        Reader(other, ORG),
+        Reader(reader.integration_id, ELSEWHERE),
+        Reader(reader.integration_id, ORG, "pubsub"),
+    ]
+    await advance(db, reader, accounts="10")
+    for stranger in strangers:
+        assert await places(db, stranger) == {}
+        await checkpoints.begin(db, stranger, BOTH)
+        await advance(db, stranger, accounts="77")
+    assert (await places(db, reader))[ACCOUNTS] == "10"
+
+
+async def test_a_replay_id_is_opaque_and_may_be_smaller_than_the_one_before(db: Pool, reader: Reader) -> None:
+    await advance(db, reader, accounts="99999999999999999999")
+    await advance(db, reader, accounts="AAAAAAAAABg=")
+    assert (await places(db, reader))[ACCOUNTS] == "AAAAAAAAABg="
+
+
+async def test_a_refused_position_starts_over_from_all_that_is_retained_and_no_earlier_than_before(
+    db: Pool, reader: Reader
+) -> None:
+    since = (await checkpoints.get(db, reader, BOTH))[ACCOUNTS].since
+    await advance(db, reader, accounts="10", orders="20")
     async with database.transaction(db) as tx:
-        await checkpoints.forget(tx, ORG, "cometd", [ACCOUNTS])
-    assert await checkpoints.get(db, ORG, "cometd", [ACCOUNTS, ORDERS]) == {ORDERS: "20"}
+        await checkpoints.start_over(tx, reader, ACCOUNTS)
+    assert await places(db, reader) == {ACCOUNTS: "-2", ORDERS: "20"}
+    assert (await checkpoints.get(db, reader, BOTH))[ACCOUNTS].since == since
 
 
-async def test_the_event_time_of_a_checkpoint_is_kept_until_another_is_known(db: Pool) -> None:
+async def test_the_event_time_of_a_checkpoint_is_kept_until_another_is_known_and_what_was_left_out_adds_up(
+    db: Pool, reader: Reader
+) -> None:
     at = datetime(2026, 11, 21, 8, tzinfo=UTC)
     async with database.transaction(db) as tx:
-        await checkpoints.advance(tx, ORG, "cometd", {ACCOUNTS: "1"}, {ACCOUNTS: at})
-        await checkpoints.advance(tx, ORG, "cometd", {ACCOUNTS: "2"})
-        await checkpoints.advance(tx, ORG, "cometd", {})
-    assert await db.fetchval("SELECT event_at FROM checkpoints") == at
+        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("1", at, 3)})
+        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("2", None, 4)})
+        await checkpoints.advance(tx, reader, {})
+    assert await db.fetchval("SELECT event_at FROM checkpoints WHERE channel = $1", ACCOUNTS) == at
+    assert (await checkpoints.get(db, reader, BOTH))[ACCOUNTS].left_out == 7
 
 
-async def test_daemons_advancing_the_same_channels_do_not_deadlock(db: Pool) -> None:
+async def test_daemons_advancing_the_same_channels_do_not_deadlock(db: Pool, reader: Reader) -> None:
     one, other = {"accounts": "1", "orders": "1"}, {"orders": "2", "accounts": "2"}
-    await asyncio.gather(*(advance(db, **positions) for positions in (one, other) * 10))
+    await asyncio.gather(*(advance(db, reader, **positions) for positions in (one, other) * 10))
+
+
+async def test_an_integration_goes_live_once_when_it_is_first_enabled_and_connected(db: Pool) -> None:
+    found = await new_integration(db, enabled=False)
+    assert await live_at(db, found.integration_id) is None
+    await integrations.enable(db, found.name)
+    first = await live_at(db, found.integration_id)
+    assert first is not None
+    await integrations.disable(db, found.name)
+    await integrations.enable(db, found.name)
+    assert await live_at(db, found.integration_id) == first
+
+
+async def test_a_channel_begins_when_the_integration_went_live_however_late_it_is_reached(
+    db: Pool, integration: Integration
+) -> None:
+    first = await live_at(db, integration.integration_id)
+    reader = Reader(integration.integration_id, ORG)
+    ahead = timedelta(minutes=-7)
+    await checkpoints.begin(db, reader, [ACCOUNTS], ahead)
+    for _ in range(2):
+        found = await begun(db, reader)
+        assert first is not None
+        assert (found.replay_id, found.since) == ("-2", first + ahead)
+
+
+async def test_a_channel_that_the_mapping_needs_later_begins_with_its_import(
+    db: Pool, integration: Integration
+) -> None:
+    reader = Reader(integration.integration_id, ORG)
+    first = await begun(db, reader)
+    await advance(db, reader, accounts="10")
+    saved = await field_mappings.save(db, integration.field_mapping_name, "another text")
+    later = await begun(db, reader, ORDERS)
+    assert later.since == saved.updated_at > first.since
+    assert (await begun(db, reader)).replay_id == "10", "the other goes on"
+
+
+async def test_in_another_org_it_begins_when_it_was_connected_there(
+    db: Pool, integration: Integration
+) -> None:
+    first = await begun(db, Reader(integration.integration_id, ORG))
+    moved = await integrations.connect(
+        db, integration.name, salesforce_credential_id=integration.salesforce_credential_id
+    )
+    later = await begun(db, Reader(integration.integration_id, ELSEWHERE))
+    assert later.since == moved.updated_at > first.since

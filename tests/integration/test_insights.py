@@ -190,7 +190,7 @@ async def test_a_record_is_explained_from_its_events_to_what_is_next(
     account = record_id(5, "001")
     async with database.transaction(db) as tx:
         await inbox.receive(tx, ORG, [change(1, changed_fields=("StageName",))], [Target(key, "Opportunity")])
-        await record_parents.remember(tx, ORG, [(record_id(9, "00k"), record_id(1))])
+        await record_parents.remember(tx, key, [(record_id(9, "00k"), record_id(1))])
         await inbox.receive(tx, ORG, [change(2, record_id=record_id(9, "00k"))], [])
         await external_mappings.put(tx, ExternalMapping("org", "Account", "Account", account, "a-1"))
     call = LogLine("call", datetime.now(UTC), {"system": "m3ter", "method": "POST", "status": 200})

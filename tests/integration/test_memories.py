@@ -6,7 +6,7 @@ import pytest
 from state import database, external_mappings, health, record_parents, record_states
 from state.database import Pool
 from state.models import ExternalMapping, RecordState, SyncStatus
-from tests.integration.state_rows import ORG, new_integration, record_id
+from tests.integration.state_rows import new_integration, record_id
 
 MAPPING = ExternalMapping("org", "Contract", "Opportunity", record_id(1), "c-1")
 KEY = ("org", "Contract", "Opportunity", record_id(1))
@@ -56,17 +56,23 @@ async def test_the_holders_of_entities_are_known_within_one_organization_and_kin
     assert found == [MAPPING, elsewhere]
 
 
-async def test_a_line_leads_to_the_parent_it_was_last_seen_with(db: Pool) -> None:
+async def test_a_line_leads_to_the_parent_it_was_last_seen_with_by_each_integration(
+    db: Pool, agreements: UUID
+) -> None:
     line, other = record_id(1, "00k"), record_id(2, "00k")
     async with database.transaction(db) as tx:
-        await record_parents.remember(tx, ORG, [(line, record_id(1)), (other, record_id(1))])
-        await record_parents.remember(tx, ORG, [(line, record_id(2))])
-        await record_parents.remember(tx, ORG, [])
-    assert await record_parents.parents_of(db, ORG, [line, other, record_id(3, "00k")]) == {
+        await record_parents.remember(tx, agreements, [(line, record_id(1)), (other, record_id(1))])
+        await record_parents.remember(tx, agreements, [(line, record_id(2))])
+        await record_parents.remember(tx, agreements, [])
+    assert await record_parents.parents_of(db, agreements, [line, other, record_id(3, "00k")]) == {
         line: record_id(2),
         other: record_id(1),
     }
-    assert await record_parents.parents_of(db, "00D000000000002EAA", [line]) == {}
+    others = (await new_integration(db, "Others")).integration_id
+    async with database.transaction(db) as tx:
+        await record_parents.remember(tx, others, [(line, record_id(7, "801"))])
+    assert await record_parents.parents_of(db, others, [line, other]) == {line: record_id(7, "801")}
+    assert await record_parents.parents_of(db, agreements, [line]) == {line: record_id(2)}
 
 
 async def test_what_is_remembered_of_a_record_is_kept_where_nothing_new_is_said(

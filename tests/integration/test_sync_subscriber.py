@@ -1,33 +1,29 @@
 """Change events become inbox rows with their replay ids; what cannot be heard is told, never passed over."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.salesforce.outages import Pace
 from daemon.to_m3ter import presets
-from daemon.to_m3ter.links import Links
-from daemon.to_m3ter.subscriber import Timings
-from daemon.to_m3ter.tasks import Tasks
-from state import checkpoints, health, inbox, vault
+from state import checkpoints, inbox
+from state.checkpoints import Step
 from state.database import Pool, transaction
-from state.models import Health, InboxRow
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
-from tests.sandboxes import LocalSandbox
-
-OPPORTUNITIES, LINES = "/data/OpportunityChangeEvent", "/data/OpportunityLineItemChangeEvent"
-SOON = timedelta(milliseconds=50)
-HASTY = replace(
-    houses.IMPATIENT,
-    listening=Timings(houses.IMPATIENT.policy, Pace(first=SOON, longest=SOON), refused=SOON * 10),
+from tests.integration.listening import (
+    LINES,
+    OPPORTUNITIES,
+    heard_of,
+    listening,
+    positions,
+    reader,
+    reported,
+    rows,
+    touch,
 )
+from tests.sandboxes import LocalSandbox
 
 
 @pytest.fixture
@@ -44,45 +40,6 @@ async def opportunity(house: House) -> dict[str, Any]:
     )[0]
 
 
-@asynccontextmanager
-async def listening(house: House) -> AsyncIterator[None]:
-    """The subscriber alone: what it puts into the inbox stays there."""
-    kept = vault.load_or_create_key(house.settings.vault_key_path)
-    stop = asyncio.Event()
-    async with Links(house.db, kept, houses.HURRIED) as links, asyncio.TaskGroup() as group:
-        wanted = await Tasks(house.db, links, HASTY).wanted()
-        subscriber = next(task for task in wanted if task.name.startswith("stream:"))
-        group.create_task(subscriber.run(stop))
-        try:
-            await until(lambda: reported(house, "stream:salesforce", is_well=True))
-            yield
-        finally:
-            stop.set()
-
-
-async def reported(house: House, subject: str, *, is_well: bool) -> Health | None:
-    found = [each for each in await health.all(house.db) if each.subject.startswith(subject)]
-    return next((each for each in found if each.is_well is is_well), None)
-
-
-def rows(house: House, count: int) -> Callable[[], Awaitable[list[InboxRow]]]:
-    async def enough() -> list[InboxRow]:
-        found = await inbox.find(house.db)
-        return found if len(found) >= count else []
-
-    return enough
-
-
-async def touch(house: House, object_name: str, record_id: str, fields: dict[str, Any]) -> None:
-    await house.salesforce("PATCH", f"/sobjects/{object_name}/{record_id}", fields)
-
-
-async def positions(house: House) -> dict[str, str]:
-    return await checkpoints.get(
-        house.db, house.sandbox.salesforce["org_id"], "cometd", [OPPORTUNITIES, LINES]
-    )
-
-
 async def test_many_changes_of_one_record_and_its_lines_become_one_row(
     house: House, opportunity: dict[str, Any]
 ) -> None:
@@ -93,7 +50,7 @@ async def test_many_changes_of_one_record_and_its_lines_become_one_row(
         new = await house.salesforce(
             "POST", "/sobjects/OpportunityLineItem", await _line(house, opportunity["Id"])
         )
-        await until(lambda: _heard_of(house, new["id"]))
+        await until(lambda: heard_of(house, new["id"]))
         found = await inbox.find(house.db)
         assert [(row.object_name, row.record_id) for row in found] == [("Opportunity", opportunity["Id"])]
         await touch(house, "OpportunityLineItem", line_id, {"Quantity": 7})
@@ -104,10 +61,6 @@ async def test_many_changes_of_one_record_and_its_lines_become_one_row(
 async def _line(house: House, opportunity_id: str) -> dict[str, Any]:
     entry = (await house.query("SELECT Id FROM PricebookEntry LIMIT 1"))[0]
     return {"OpportunityId": opportunity_id, "PricebookEntryId": entry["Id"], "Quantity": 1, "UnitPrice": 3}
-
-
-async def _heard_of(house: House, record_id: str) -> bool:
-    return bool(await house.db.fetchval("SELECT count(*) FROM change_events WHERE record_id = $1", record_id))
 
 
 async def test_a_line_deleted_after_it_was_synced_leads_to_its_parent(
@@ -128,22 +81,32 @@ async def test_a_refused_replay_id_starts_over_with_all_that_is_retained_and_is_
         await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "heard"})
         await until(rows(house, 1))
     async with transaction(house.db) as tx:
-        org_id = house.sandbox.salesforce["org_id"]
-        await checkpoints.advance(tx, org_id, "cometd", {OPPORTUNITIES: "99999999"})
+        await checkpoints.advance(tx, reader(house), {OPPORTUNITIES: Step("99999999")})
         await tx.execute("DELETE FROM inbox; DELETE FROM change_events; DELETE FROM health")
     async with listening(house):
         window = await until(lambda: reported(house, "window:", is_well=False))
         await until(rows(house, 1))
-    assert window.subject == f"window:salesforce:{OPPORTUNITIES}"
+    assert window.subject == f"window:agreements:{OPPORTUNITIES}"
     assert "The replayId {99999999}" in window.message or "99999999" in window.message
     assert window.instruction
-    assert (await positions(house))[OPPORTUNITIES] not in ("99999999", "-2")
+    assert (await positions(house))[OPPORTUNITIES].replay_id not in ("99999999", "-2")
+
+
+OVERFLOW = {
+    "ChangeEventHeader": {
+        "entityName": "Opportunity",
+        "recordIds": [],
+        "changeType": "GAP_OVERFLOW",
+        "transactionKey": "0Mc000000000001",
+    }
+}
 
 
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
         ("overflow", {"object": "Opportunity"}),
+        ("publish", {"channel": OPPORTUNITIES, "payload": OVERFLOW}),
         ("publish", {"channel": OPPORTUNITIES, "payload": {"ChangeEventHeader": "not a header"}}),
         ("gap", {"object": "Opportunity", "record_ids": ["006*"]}),
     ],
@@ -156,7 +119,7 @@ async def test_an_event_that_names_no_record_is_told_and_passed(
         window = await until(lambda: reported(house, "window:", is_well=False))
         await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "heard all the same"})
         found = await until(rows(house, 1))
-    assert window.subject == f"window:salesforce:{OPPORTUNITIES}"
+    assert window.subject == f"window:agreements:{OPPORTUNITIES}"
     assert [row.record_id for row in found] == [opportunity["Id"]]
 
 
@@ -179,17 +142,6 @@ async def test_a_refused_channel_is_told_while_the_others_are_heard_and_it_is_as
         await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "heard"})
         await until(rows(house, 1))
         assert set(await positions(house)) == {OPPORTUNITIES, LINES}
-
-
-async def test_a_channel_that_never_had_an_event_misses_nothing_across_a_restart(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    async with listening(house):
-        pass
-    await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "while nobody listened"})
-    async with listening(house):
-        found = await until(rows(house, 1))
-    assert opportunity["Id"] in {row.record_id for row in found}
 
 
 async def test_an_outage_of_the_stream_is_told_and_ends(house: House, opportunity: dict[str, Any]) -> None:

@@ -45,7 +45,11 @@ async def test_without_any_integration_it_is_ready(site: Site) -> None:
 async def test_it_is_not_ready_while_a_system_is_away_and_recovers(
     site: Site, db: Pool, integration: Integration, system: str
 ) -> None:
-    name = integration.m3ter_credential_name if system == "m3ter" else integration.salesforce_credential_name
+    name = {
+        "salesforce": integration.salesforce_credential_name,
+        "m3ter": integration.m3ter_credential_name,
+        "stream": integration.name,
+    }[system]
     await health.report(db, f"{system}:{name}", False, "It refuses connections.", "Look at the network.")
     away = await site.get("/readyz")
     assert away.status == 503
@@ -60,7 +64,7 @@ async def test_a_stream_that_only_an_earlier_process_heard_is_not_ready(db: Pool
     async with served(Sources(lambda: db)) as site:
         answer = await site.get("/readyz")
     assert answer.status == 503
-    assert f"stream:{found.salesforce_credential_name}: It is not listening" in answer.text
+    assert f"stream:{found.name}: It is not listening" in answer.text
 
 
 @pytest.mark.usefixtures("integration")

@@ -56,7 +56,7 @@ async def ready_integration(db: Pool) -> Integration:
     for each in await credentials.list_all(db):
         await credentials.mark_authorized(db, each.credential_id)
         await health.report(db, f"{each.system}:{each.name}", True)
-    await health.report(db, f"stream:{found.salesforce_credential_name}", True)
+    await health.report(db, f"stream:{found.name}", True)
     return found
 
 

@@ -1,7 +1,7 @@
 """Change events are sorted into records, parents and windows without asking anybody."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +10,11 @@ import pytest
 from connectors.salesforce.models import ChangeEvent, UndecodableEvent
 from daemon.to_m3ter import intake, presets
 from daemon.to_m3ter.mapping import document
-from state.models import Target
+from state.checkpoints import Step
 
-ONE, OTHER = UUID(int=1), UUID(int=2)
+CHANNEL = "/data/OpportunityChangeEvent"
 OPPORTUNITY, LINE = "006S900000795MNIAY", "00kS9000001Nxy5IAC"
-WATCHED = intake.watch({ONE: document.parse(presets.text("opportunity"))})
+WATCHED = intake.watch(UUID(int=1), document.parse(presets.text("opportunity")))
 AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
@@ -25,24 +25,17 @@ def event(object_name: str, *record_ids: str, **more: Any) -> ChangeEvent:
     return replace(plain, **more)
 
 
-def test_the_watch_is_the_union_of_the_mappings() -> None:
-    account = document.parse(presets.text("account"))
-    watched = intake.watch({ONE: document.parse(presets.text("opportunity")), OTHER: account})
-    assert set(watched.channels) == {
-        "/data/OpportunityChangeEvent",
-        "/data/OpportunityLineItemChangeEvent",
-        "/data/AccountChangeEvent",
-    }
-    assert set(watched.parents) == {Target(ONE, "Opportunity"), Target(OTHER, "Account")}
-    assert set(watched.leads) == {"OpportunityLineItem"}
+def test_the_watch_is_what_the_mapping_needs() -> None:
+    assert set(WATCHED.channels) == {CHANNEL, "/data/OpportunityLineItemChangeEvent"}
+    assert WATCHED.parent == "Opportunity"
+    assert WATCHED.lines == {"OpportunityLineItem": "OpportunityId"}
 
 
 def test_merged_records_are_told_apart_and_15_characters_become_18() -> None:
     found = intake.sort([event("Opportunity", OPPORTUNITY[:15], "006S900000795MOIAY")], WATCHED)
     assert [each.change.record_id for each in found.heard] == [OPPORTUNITY, "006S900000795MOIAY"]
     assert found.windows == {}
-    assert found.positions == {"/data/OpportunityChangeEvent": "7"}
-    assert found.event_at == {"/data/OpportunityChangeEvent": AT}
+    assert found.steps == {CHANNEL: Step("7", AT)}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +44,9 @@ def test_merged_records_are_told_apart_and_15_characters_become_18() -> None:
         event("Opportunity", "000000000000000AAA", change_type="GAP_OVERFLOW"),
         event("Opportunity", "000000000000000AAA"),
         event("Opportunity", "006*"),
-        UndecodableEvent("/data/OpportunityChangeEvent", "7", "not JSON"),
+        event("Opportunity", change_type="GAP_OVERFLOW"),
+        event("Opportunity"),
+        UndecodableEvent(CHANNEL, "7", "not JSON"),
     ],
 )
 def test_an_event_that_names_no_record_opens_a_window_and_is_passed(
@@ -59,13 +54,13 @@ def test_an_event_that_names_no_record_opens_a_window_and_is_passed(
 ) -> None:
     found = intake.sort([lost], WATCHED)
     assert found.heard == []
-    assert "Event 7" in found.windows["/data/OpportunityChangeEvent"]
-    assert found.positions == {"/data/OpportunityChangeEvent": "7"}
+    assert "Event 7" in found.windows[CHANNEL]
+    assert found.steps[CHANNEL].replay_id == "7"
 
 
 def test_the_position_of_a_channel_is_its_last_event() -> None:
     some = [event("Opportunity", OPPORTUNITY, replay_id=str(number)) for number in (7, 9, 30)]
-    assert intake.sort(some, WATCHED).positions == {"/data/OpportunityChangeEvent": "30"}
+    assert intake.sort(some, WATCHED).steps == {CHANNEL: Step("30", AT)}
 
 
 @pytest.mark.parametrize(
@@ -83,5 +78,32 @@ def test_a_line_leads_to_the_parents_it_names_and_was_seen_with(
 ) -> None:
     [heard] = intake.sort([event("OpportunityLineItem", LINE, payload=payload)], WATCHED).heard
     led = intake.lead(heard, remembered, WATCHED)
-    assert {record_id for _, record_id in led.parents.get(ONE, set())} == parents
-    assert led.orphans == ([] if parents else [Target(ONE, "OpportunityLineItem")])
+    expected = [("Opportunity", each) for each in sorted(parents)] or [("OpportunityLineItem", LINE)]
+    assert led == expected
+
+
+def test_a_parent_that_is_no_record_id_opens_a_window_and_the_line_is_heard() -> None:
+    lines = "/data/OpportunityLineItemChangeEvent"
+    strange = event("OpportunityLineItem", LINE, payload={"OpportunityId": "006xx"})
+    found = intake.sort([strange, event("Opportunity", OPPORTUNITY)], WATCHED)
+    assert [each.change.record_id for each in found.heard] == [LINE, OPPORTUNITY]
+    assert found.heard[0].named is None
+    assert "'006xx'" in found.windows[lines]
+    assert set(found.windows) == {lines}
+
+
+def test_what_was_committed_before_going_live_is_left_out_of_every_batch_and_counted() -> None:
+    since = {CHANNEL: AT}
+    old = event("Opportunity", OPPORTUNITY, committed_at=AT - timedelta(hours=1))
+    overflow = replace(old, change_type="GAP_OVERFLOW", record_ids=(), replay_id="8")
+    for _ in range(2):
+        found = intake.sort([old, overflow], WATCHED, since)
+        assert (found.heard, found.windows) == ([], {})
+        assert found.steps[CHANNEL].replay_id == "8"
+        assert found.steps[CHANNEL].left_out == 2
+    now = [
+        event("Opportunity", OPPORTUNITY, committed_at=at) for at in (AT, AT - timedelta(seconds=30), None)
+    ]
+    found = intake.sort([old, *now], WATCHED, since)
+    assert len(found.heard) == 3, "at the time, within the margin, and at a time unknown"
+    assert found.steps[CHANNEL].left_out == 1

@@ -1,0 +1,89 @@
+"""The subscribers alone over the sandbox: what they put into the inbox stays there to be looked at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from connectors.salesforce.outages import Pace
+from daemon.to_m3ter.links import Links
+from daemon.to_m3ter.subscriber import Timings
+from daemon.to_m3ter.tasks import Tasks
+from state import checkpoints, health, inbox, vault
+from state.checkpoints import Position, Reader
+from state.models import Health, InboxRow
+from tests.acceptance import house as houses
+from tests.acceptance.house import House, until
+
+OPPORTUNITIES, LINES = "/data/OpportunityChangeEvent", "/data/OpportunityLineItemChangeEvent"
+SOON = timedelta(milliseconds=50)
+HASTY = replace(
+    houses.IMPATIENT,
+    listening=Timings(houses.IMPATIENT.policy, Pace(first=SOON, longest=SOON), refused=SOON * 10),
+)
+
+
+@asynccontextmanager
+async def begun(house: House, *names: str) -> AsyncIterator[list[str]]:
+    """The streams of the integrations named, or of all that are enabled, just started; gives their names."""
+    kept = vault.load_or_create_key(house.settings.vault_key_path)
+    stop = asyncio.Event()
+    async with Links(house.db, kept, houses.HURRIED) as links, asyncio.TaskGroup() as group:
+        streams = [
+            task
+            for task in await Tasks(house.db, links, HASTY).wanted()
+            if task.name.startswith("stream:") and (not names or task.name.partition(":")[2] in names)
+        ]
+        for task in streams:
+            await health.forget(house.db, task.name)  # what an earlier one said
+            group.create_task(task.run(stop), name=task.name)
+        try:
+            yield [task.name for task in streams]
+        finally:
+            stop.set()
+
+
+@asynccontextmanager
+async def listening(house: House, *names: str) -> AsyncIterator[None]:
+    """The same, once they all listen."""
+    async with begun(house, *names) as streams:
+        for name in streams:
+            await until(partial(reported, house, name, is_well=True))
+        yield
+
+
+async def reported(house: House, subject: str, *, is_well: bool) -> Health | None:
+    found = [each for each in await health.all(house.db) if each.subject.startswith(subject)]
+    return next((each for each in found if each.is_well is is_well), None)
+
+
+def rows(house: House, count: int) -> Callable[[], Awaitable[list[InboxRow]]]:
+    async def enough() -> list[InboxRow]:
+        found = await inbox.find(house.db)
+        return found if len(found) >= count else []
+
+    return enough
+
+
+async def touch(house: House, object_name: str, record_id: str, fields: dict[str, Any]) -> None:
+    await house.salesforce("PATCH", f"/sobjects/{object_name}/{record_id}", fields)
+
+
+def reader(house: House) -> Reader:
+    return Reader(house.integration.integration_id, house.sandbox.salesforce["org_id"])
+
+
+async def positions(house: House) -> dict[str, Position]:
+    return await checkpoints.get(house.db, reader(house), [OPPORTUNITIES, LINES])
+
+
+async def heard_of(house: House, record_id: str) -> bool:
+    return bool(await house.db.fetchval("SELECT count(*) FROM change_events WHERE record_id = $1", record_id))
+
+
+async def wanted_by(house: House, record_id: str) -> set[str]:
+    """The integrations whose inbox has the record."""
+    return {row.integration_name for row in await inbox.find(house.db, record_id=record_id)}
