@@ -14,7 +14,7 @@ from connectors.errors import (
     TransientError,
 )
 from connectors.exchange import Request, Response
-from connectors.wire import quote
+from connectors.wire import dumps, quote
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
 
@@ -73,7 +73,16 @@ STATUSES: Mapping[int, Refusal] = {
     425: Refusal(TransientError),
     429: Refusal(RateLimited, wait=timedelta(seconds=1)),
 }
-_ELSEWHERE = Refusal(RejectedError, "It answers with a redirect: check the URL of the credential.")
+_FOREIGN = Refusal(
+    TransientError,
+    "It seems that something else answers in the system's place: look at the proxy and the firewall between, "
+    "and at the URL of the credential.",
+    lost=True,
+)
+# These speak of the one request, in whatever words: its time, its pace, its size.
+_OF_THE_REQUEST = frozenset({408, 413, 414, 425, 429, 431})
+# Only a page tells that these are not the system's own.
+_OFTEN_WORDLESS = frozenset({400, 401, 409, 412, 422})
 _OTHER = Refusal(RejectedError)
 _BROKEN = Refusal(TransientError, "The system is in trouble; it is tried again.", lost=True)
 
@@ -85,7 +94,7 @@ def find(dialect: Dialect, status: int, code: str) -> Refusal:
         return row
     if status >= 500:
         return _BROKEN
-    return _ELSEWHERE if 300 <= status < 400 else _OTHER
+    return _OTHER
 
 
 def complaint_in(dialect: Dialect, response: Response) -> Complaint:
@@ -93,25 +102,49 @@ def complaint_in(dialect: Dialect, response: Response) -> Complaint:
     spoken = dialect.read(response)
     if spoken is not None:
         return spoken
-    said = quote(response.text)
+    said = quote(response.text or ("" if response.body is None else dumps(response.body).decode()))
     return Complaint(f"HTTP {response.status}" + (f": {said}" if said else " without an explanation."))
+
+
+def is_foreign(dialect: Dialect, response: Response) -> bool:
+    """Whether a redirect or a refusal is not in the system's own shape: the system has not seen the call,
+    or what it said was replaced, so that no record is to blame."""
+    status = response.status
+    if not 300 <= status < 500 or status in _OF_THE_REQUEST or dialect.read(response) is not None:
+        return False
+    return bool(response.text) if status in _OFTEN_WORDLESS else True
+
+
+def _is_elsewhere(response: Response) -> bool:
+    """Whether a foreign answer tells by itself that the system is away for every call; if not, it takes a
+    question to find out: the page may be one that this one call has earned."""
+    if response.status < 400 or response.status == 407:
+        return True
+    return response.status != 400 and bool(response.text or response.body)
 
 
 def error_for(request: Request, response: Response, dialect: Dialect) -> SyncError:
     """The error that an answer other than success amounts to; its message is the system's own."""
     # A form carries secrets: a page that echoes it must not reach a log.
-    shown = response if request.form is None else Response(response.status, response.headers, response.body)
+    shown = response if request.form is None else _without_text(dialect, response)
     complaint = complaint_in(dialect, shown)
-    row = find(dialect, response.status, complaint.cause or complaint.code)
+    foreign = is_foreign(dialect, response)
+    row = _FOREIGN if foreign else find(dialect, response.status, complaint.cause or complaint.code)
     said = complaint.message + (f" (fields: {', '.join(complaint.fields)})" if complaint.fields else "")
     error = row.error(said, instruction=row.instruction, status=response.status, code=complaint.code)
     if isinstance(error, TransientError):
         error.may_have_happened = row.lost and request.writes
+        error.unreachable = foreign and _is_elsewhere(response)
         asked = retry_after(response.headers, datetime.now(UTC))
         error.retry_after = row.wait if asked is None else asked
     if isinstance(error, RejectedError):
         error.fields = complaint.fields
     return error
+
+
+def _without_text(dialect: Dialect, response: Response) -> Response:
+    body = response.body if dialect.read(response) is not None else None
+    return Response(response.status, response.headers, body)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

@@ -1,7 +1,7 @@
 """How m3ter says no: one sentence, no code; a 403 may be the token, a permission or the firewall."""
 
 from connectors.errors import AuthenticationError, RejectedError, SyncError
-from connectors.exchange import Response
+from connectors.exchange import Request, Response
 from connectors.refusals import Complaint, Dialect, Refusal
 
 # m3ter docs, WAF rules for HTTP requests: a larger body gets a 403, as does text that looks like an attack.
@@ -18,7 +18,8 @@ _STALE = Refusal(
 
 
 def _spoken(response: Response) -> Complaint | None:
-    said = response.body.get("message") if isinstance(response.body, dict) else None
+    body = response.body if isinstance(response.body, dict) else {}
+    said = body.get("message") or body.get("Message")  # the gateway in front of it writes it large at times
     return Complaint(said) if isinstance(said, str) and said else None
 
 
@@ -34,13 +35,33 @@ def too_large(error: SyncError, size: int) -> RejectedError:
     )
 
 
-def not_the_token(error: SyncError) -> RejectedError:
-    """The 403 of a write while the same token is good for reading."""
+def not_the_token(error: SyncError, request: Request) -> RejectedError:
+    """The 403 of one call while the same token is good for another."""
+    if request.json is not None:
+        return RejectedError(
+            f"m3ter refuses this write although the token is good: {error.message}",
+            instruction=(
+                "Either its firewall takes a text field for an attack (HTML, SQL): look at names and texts; "
+                "or the service user may read but not write: give it the permission."
+            ),
+            status=error.status,
+        )
+    what = _collection(request.path)
     return RejectedError(
-        f"m3ter refuses this write although the token is good: {error.message}",
+        f"m3ter refuses to {_VERBS.get(request.method, request.method)} {what} although the token is good: "
+        f"{error.message}",
         instruction=(
-            "Either its firewall takes a text field for an attack (HTML, SQL): look at names and texts; "
-            "or the service user may read but not write: give it the permission."
+            f"The service user of the m3ter credential lacks the permission for {what}: give it a permission "
+            f"policy that allows {_VERBS.get(request.method, request.method)} on {what}."
         ),
         status=error.status,
     )
+
+
+_VERBS = {"GET": "retrieve", "DELETE": "delete"}
+
+
+def _collection(path: str) -> str:
+    """`pricings` of /organizations/<org>/pricings/<id>."""
+    parts = path.strip("/").split("/")
+    return parts[2] if len(parts) > 2 else path

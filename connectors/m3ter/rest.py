@@ -32,7 +32,8 @@ class M3ter:
 
     async def authenticate(self) -> None:
         """Proves the credential with one read. Raises AuthenticationError when it is refused."""
-        await self._send(Request("GET", self._path(EntityKind.ACCOUNT.path), query=(("pageSize", "1"),)))
+        probe = Request("GET", self._path(EntityKind.ACCOUNT.path), query=(("pageSize", "1"),))
+        await self._http.send(probe, authorize=self._auth)
 
     async def get(self, kind: EntityKind, entity_id: str) -> Entity:
         """Raises NotFoundError when there is none."""
@@ -124,15 +125,26 @@ class M3ter:
     async def _send(self, request: Request) -> Json:
         try:
             return (await self._http.send(request, authorize=self._auth)).body
-        except AuthenticationError as error:
-            if error.status != 403 or request.json is None:
+        except (AuthenticationError, TransientError) as error:
+            if error.status != 403:
                 raise
-            size = len(dumps(request.json))
+            size = 0 if request.json is None else len(dumps(request.json))
             if size > refusing.FIREWALL_BODY_BYTES:
                 raise refusing.too_large(error, size) from error
-            # Both the firewall and a missing permission answer as a stale token does: does the token read?
+            # A firewall and a missing permission answer as a stale token does: is the token good elsewhere?
+            await self._prove(error)
+            if isinstance(error, TransientError) and request.json is None:
+                error.unreachable = False  # a page in the way of this one address
+                raise
+            raise refusing.not_the_token(error, request) from error
+
+    async def _prove(self, refusal: AuthenticationError | TransientError) -> None:
+        """Raises unless the way to m3ter is open and the token good; nothing was written by then."""
+        try:
             await self.authenticate()
-            raise refusing.not_the_token(error) from error
+        except TransientError as error:
+            error.may_have_happened = isinstance(refusal, TransientError) and refusal.may_have_happened
+            raise
 
     def _path(self, *parts: str) -> str:
         return "/".join(["/organizations", *(quote(part, safe="") for part in (self.org_id, *parts))])

@@ -6,14 +6,27 @@ from connectors.errors import AuthenticationError, NotFoundError, RateLimited, R
 from connectors.exchange import Response
 from connectors.refusals import Complaint, Dialect, Refusal
 
+# What /services/oauth2/userinfo says, with a 403 (help: UserInfo Endpoint, errors).
+_BARE_WORDS = frozenset({"Bad_OAuth_Token", "Missing_OAuth_Token", "Wrong_Org", "Bad_Id"})
+
 
 def _spoken(response: Response) -> Complaint | None:
-    """The first of `[{"message", "errorCode", "fields"}]`; the rest, if any, is counted."""
-    errors = response.body if isinstance(response.body, list) else [response.body]
+    """The first of `[{"message", "errorCode", "fields"}]`, the rest, if any, counted; an OAuth error; the
+    bare words of the identity service; and what comes with a 300: the addresses of several records."""
+    body = response.body
+    if response.text in _BARE_WORDS:
+        return Complaint(response.text, response.text)
+    if response.status == 300 and isinstance(body, list) and all(isinstance(each, str) for each in body):
+        return Complaint(f"{len(body)} records have this external id: {', '.join(body[:5])}")
+    if isinstance(body, dict) and isinstance(body.get("error"), str):
+        return Complaint(str(body.get("error_description") or body["error"]), body["error"])
+    errors = body if isinstance(body, list) else [body]
     first = errors[0] if errors else None
     if not isinstance(first, dict) or not isinstance(first.get("message"), str):
         return None
-    code = first.get("errorCode") or first.get("statusCode") or ""
+    code = first.get("errorCode") or first.get("statusCode")
+    if not code:
+        return None
     named = first.get("fields")
     fields = tuple(str(name) for name in named) if isinstance(named, list) else ()
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

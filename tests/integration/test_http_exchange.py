@@ -105,9 +105,11 @@ async def test_a_redirect_is_not_followed() -> None:
     ):
         moved = fake_server.json({}, status=302, headers={"Location": f"{elsewhere.url}/x"})
         fake.on("GET", "/x", moved)
-        with pytest.raises(RejectedError, match="redirect"):
+        with pytest.raises(TransientError, match="HTTP 302") as caught:
             await http_client.send(Request("GET", "/x"), authorize=Tokens())
         assert elsewhere.seen == []
+    assert caught.value.unreachable
+    assert "URL" in caught.value.instruction
 
 
 async def test_the_error_is_in_the_systems_own_words() -> None:
@@ -123,7 +125,7 @@ async def test_the_error_is_in_the_systems_own_words() -> None:
 async def test_a_page_is_quoted_short_and_without_its_markup() -> None:
     page = "<html><style>p{}</style><script>alert(1)</script><p>Gateway\n says no</p>" + "x" * 5000
     async with fake_server.serving() as fake, client(fake.url) as http_client:
-        fake.on("GET", "/x", fake_server.text(page, status=400))
+        fake.on("GET", "/x", fake_server.text(page, status=413))
         with pytest.raises(RejectedError) as caught:
             await http_client.send(Request("GET", "/x"))
     assert "Gateway says no" in caught.value.message

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from connectors.errors import RateLimited, RejectedError, TransientError
-from connectors.exchange import Limits, Repeatable, Request
+from connectors.exchange import Grant, Limits, Repeatable, Request
 from connectors.http import Http, Options
 from connectors.pacing import Pacer
 from tests.integration import fake_server
@@ -166,3 +167,49 @@ async def test_a_body_over_the_cap_is_never_taken() -> None:
         with pytest.raises(TransientError, match="more than 1,000 bytes") as caught:
             await http.send(Request("POST", "/x", json={}))
         assert caught.value.may_have_happened
+
+
+async def test_what_waited_too_long_for_its_token_is_not_sent() -> None:
+    class Slow:
+        async def grant(self) -> Grant:
+            await asyncio.sleep(0.05)  # a token that takes its time
+            return Grant("t", 1)
+
+        async def refused(self, grant: Grant) -> None: ...
+
+    async with fake_server.serving() as fake, client(fake.url) as http:
+        fake.on("PUT", "/x", fake_server.json({}))
+        soon = asyncio.get_running_loop().time() + 0.02
+        request = Request("PUT", "/x", json={}, repeatable=Repeatable.IF_UNTOUCHED, send_before=soon)
+        with pytest.raises(TransientError, match="in time") as caught:
+            await http.send(request, authorize=Slow())
+        assert fake.seen == []
+        assert not caught.value.may_have_happened
+        await http.send(Request("PUT", "/x", json={}, send_before=soon + 60), authorize=Slow())
+        assert len(fake.seen) == 1
+
+
+async def test_what_waited_too_long_for_its_turn_is_not_sent() -> None:
+    pacer = Pacer(None)
+    async with fake_server.serving() as fake:
+        async with Http(system="m3ter", base_url=fake.url, options=Options(QUICK, pacer=pacer)) as http:
+            pacer.hold(timedelta(milliseconds=50))
+            soon = asyncio.get_running_loop().time() + 0.02
+            with pytest.raises(TransientError, match="in time"):
+                await http.send(Request("POST", "/x", json={}, send_before=soon))
+        assert fake.seen == []
+
+
+async def test_a_repeat_does_not_leave_after_its_time_either() -> None:
+    async with fake_server.serving() as fake, client(fake.url) as http:
+
+        async def busy_after_a_while(request: web.Request) -> web.StreamResponse:
+            await asyncio.sleep(0.15)  # an answer that takes its time
+            return await fake_server.json({}, status=429, headers={"Retry-After": "0"})(request)
+
+        fake.on("PUT", "/x", busy_after_a_while, fake_server.json({}))
+        soon = asyncio.get_running_loop().time() + 0.1
+        request = Request("PUT", "/x", json={}, repeatable=Repeatable.IF_UNTOUCHED, send_before=soon)
+        with pytest.raises(RateLimited):
+            await http.send(request)
+        assert len(fake.seen) == 1

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from connectors.errors import AuthenticationError, RejectedError, TransientError
+from connectors.exchange import Limits
 from connectors.m3ter import auth, rest
 from connectors.m3ter.models import EntityKind, M3terCredential
 from tests.integration import fake_server
@@ -122,6 +123,62 @@ async def test_a_write_refused_as_is_all_else_is_a_bad_token() -> None:
         fake.on("GET", ACCOUNTS, UNAUTHORIZED)
         with pytest.raises(AuthenticationError):
             await m3ter.create(EntityKind.ACCOUNT, {"name": "Acme"})
+
+
+PRICINGS = "/organizations/org-1/pricings"
+
+
+async def test_a_read_refused_while_another_works_names_the_missing_permission() -> None:
+    async with fake_server.serving() as fake, rest.open(credential(fake)) as m3ter:
+        fake.on("POST", "/oauth/token", token("t1"), token("t2"))
+        fake.on("GET", PRICINGS, UNAUTHORIZED)
+        fake.on("GET", ACCOUNTS, fake_server.json(PAGE))
+        with pytest.raises(RejectedError, match="Unauthorized") as caught:
+            [page async for page in m3ter.pages(EntityKind.PRICING)]
+        assert len(fake.calls("/oauth/token")) == 2, "a fresh token was tried first"
+    assert "permission for pricings" in caught.value.instruction
+
+
+PAGES = {
+    "a firewall's 403": fake_server.text("<h1>Access denied</h1> by policy", status=403),
+    "a gateway's 404": fake_server.text("<h1>404 Not Found</h1> nginx", status=404),
+    "a redirect": fake_server.text("<h1>Found</h1>", status=302),
+    "a proxy's 407": fake_server.text("", status=407),
+    "a 405": fake_server.text("Method Not Allowed", status=405, content_type="text/plain"),
+    "a 410": fake_server.text("<p>Gone</p>", status=410),
+}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES.keys())
+async def test_a_page_in_m3ters_place_is_an_outage_and_no_refusal(page: fake_server.Handler) -> None:
+    quick = Limits(attempts=1)
+    async with fake_server.serving() as fake, rest.open(credential(fake), limits=quick) as m3ter:
+        fake.on("POST", "/oauth/token", token("t"))
+        for method, path in (("GET", ACCOUNTS), ("GET", f"{ACCOUNTS}/id"), ("POST", ACCOUNTS)):
+            fake.on(method, path, page)
+        for call in (m3ter.authenticate(), m3ter.get(EntityKind.ACCOUNT, "id")):
+            with pytest.raises(TransientError) as caught:
+                await call
+            assert caught.value.unreachable
+        with pytest.raises(TransientError) as caught:
+            await m3ter.create(EntityKind.ACCOUNT, {"name": "Acme"})
+        assert caught.value.unreachable
+        fake.on("POST", "/oauth/token", page)
+        async with rest.open(credential(fake), limits=quick) as stranger:
+            with pytest.raises(TransientError) as caught:
+                await stranger.authenticate()
+        assert caught.value.unreachable
+
+
+async def test_a_page_in_the_way_of_one_address_is_no_outage() -> None:
+    quick = Limits(attempts=1)
+    async with fake_server.serving() as fake, rest.open(credential(fake), limits=quick) as m3ter:
+        fake.on("POST", "/oauth/token", token("t"))
+        fake.on("GET", PRICINGS, FIREWALL)
+        fake.on("GET", ACCOUNTS, fake_server.json(PAGE))
+        with pytest.raises(TransientError, match="403 Forbidden") as caught:
+            [page async for page in m3ter.pages(EntityKind.PRICING)]
+    assert not caught.value.unreachable
 
 
 async def test_a_token_endpoint_in_trouble_is_no_bad_credential() -> None:

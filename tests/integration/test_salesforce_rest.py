@@ -179,7 +179,9 @@ async def test_a_query_too_long_for_an_address_is_refused_before_it_is_sent() ->
 
 
 async def test_names_are_quoted_and_ids_checked() -> None:
+    missing = [{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]
     async with fake_server.serving() as fake, opened(fake) as salesforce:
+        fake.on("GET", f"{DATA}/sobjects/../../limits/describe", fake_server.json(missing, status=404))
         with pytest.raises(NotFoundError):
             await salesforce.describe("../../limits")
         assert fake.seen[-1].path == f"{DATA}/sobjects/../../limits/describe"  # one quoted name

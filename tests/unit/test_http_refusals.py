@@ -20,6 +20,7 @@ from connectors.refusals import Complaint, Dialect, Refusal
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 SILENT = Dialect(lambda _response: None, {})
+SPEAKING = Dialect(lambda _response: Complaint("No."), {})
 
 
 @pytest.mark.parametrize(
@@ -39,10 +40,57 @@ SILENT = Dialect(lambda _response: None, {})
         (599, TransientError),
     ],
 )
-def test_a_status_is_an_error(status: int, kind: type[SyncError]) -> None:
-    error = refusals.error_for(Request("GET", "/x"), Response(status, {}, None), SILENT)
+def test_a_status_in_the_systems_own_words_is_an_error(status: int, kind: type[SyncError]) -> None:
+    error = refusals.error_for(Request("GET", "/x"), Response(status, {}, None), SPEAKING)
     assert type(error) is kind
     assert error.status == status
+
+
+PAGE = "<html><h1>Blocked</h1> by policy 7</html>"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 401, 402, 403, 404, 405, 407, 410, 418, 451])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_page_in_the_systems_place_blames_no_record(status: int, method: str) -> None:
+    error = refusals.error_for(Request(method, "/x"), Response(status, {}, None, PAGE), SILENT)
+    assert type(error) is TransientError
+    assert error.unreachable
+    assert error.may_have_happened is (method == "POST")
+    assert error.message == f"HTTP {status}: Blocked by policy 7"
+    assert "proxy" in error.instruction
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "text", "kind", "unreachable"),
+    [
+        (403, {"error": {"code": "PROXY_DENIED"}}, "", TransientError, True),
+        (403, None, "", TransientError, False),
+        (404, None, "", TransientError, False),
+        (302, None, "", TransientError, True),
+        (400, None, PAGE, TransientError, False),
+        (400, {"errors": ["too long"]}, "", RejectedError, False),
+        (401, None, "", AuthenticationError, False),
+        (409, None, "", RejectedError, False),
+        (413, None, PAGE, RejectedError, False),
+        (414, None, PAGE, RejectedError, False),
+        (429, None, PAGE, RateLimited, False),
+    ],
+)
+def test_a_refusal_in_strange_words(
+    status: int, body: dict[str, object] | None, text: str, kind: type[SyncError], unreachable: bool
+) -> None:
+    error = refusals.error_for(Request("GET", "/x"), Response(status, {}, body, text), SILENT)
+    assert type(error) is kind
+    assert getattr(error, "unreachable", False) is unreachable
+
+
+def test_a_page_that_echoes_a_form_is_not_quoted() -> None:
+    request = Request("POST", "/token", form={"client_secret": "hunter22"})
+    for body, text in ((None, "<p>hunter22</p>"), ({"echo": "hunter22"}, "")):
+        error = refusals.error_for(request, Response(403, {}, body, text), SILENT)
+        assert "hunter22" not in str(error)
+        assert isinstance(error, TransientError)
+        assert error.unreachable
 
 
 def test_the_systems_code_goes_before_the_status() -> None:
