@@ -1,6 +1,7 @@
 """Which Salesforce record is which m3ter entity, as m3sync knows it."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from state import database, sql
 from state.database import Connection, Db
@@ -21,6 +22,12 @@ async def of_records(db: Db, external_ids: Collection[str]) -> list[ExternalMapp
     """Everything these Salesforce records are in m3ter."""
     rows = await database.fetch(db, _SQL["of_records"], list(external_ids))
     return [ExternalMapping(**row) for row in rows]
+
+
+async def is_older(db: Db, mapping: ExternalMapping, age: timedelta) -> bool:
+    """Whether the record has been this entity for longer than `age`, by the database's clock."""
+    key = (mapping.m3ter_org_id, mapping.m3ter_entity, mapping.external_table, mapping.external_id)
+    return bool(await database.fetch_value(db, _SQL["is_older"], *key, mapping.m3ter_id, age))
 
 
 async def put(tx: Connection, mapping: ExternalMapping) -> None:

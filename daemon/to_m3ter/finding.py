@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from connectors.errors import NotFoundError, RejectedError
 from connectors.m3ter.models import SALESFORCE, EntityKind
-from connectors.m3ter.rest import Entity
+from connectors.m3ter.rest import Entity, Filter
 from connectors.salesforce.models import to_id18
 from daemon.to_m3ter.ledger import OpenIntent
 from daemon.to_m3ter.wanted import Desk, Wanted, differences
@@ -94,7 +94,19 @@ async def _candidates(desk: Desk, kind: EntityKind, body: Entity) -> AsyncIterat
             yield entity
 
 
-async def _filters(desk: Desk, kind: EntityKind, body: Entity) -> dict[str, str | list[str] | bool | None]:
+async def is_listed(desk: Desk, wanted: Wanted, m3ter_id: str) -> bool:
+    """Whether m3ter's list of the kind has this entity."""
+    narrowed: dict[str, Filter] = {"ids": [m3ter_id]}
+    if wanted.kind is EntityKind.ACCOUNT_PLAN:
+        # By their ids alone only those active today are listed, and includeall works with an account only.
+        narrowed = await _filters(desk, wanted.kind, wanted.creation)
+    async for page in desk.m3ter.pages(wanted.kind, **narrowed):
+        if any(entity.get("id") == m3ter_id for entity in page):
+            return True
+    return False
+
+
+async def _filters(desk: Desk, kind: EntityKind, body: Entity) -> dict[str, Filter]:
     match kind:
         case EntityKind.ACCOUNT:
             return {"codes": [body["code"]]} if "code" in body else {}

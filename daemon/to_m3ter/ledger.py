@@ -1,7 +1,9 @@
 """What a sync remembers of m3ter's entities, durable at each step, and the fence before outside writes."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from connectors import wire
@@ -10,6 +12,8 @@ from state import external_mappings, inbox, intents
 from state.database import Db, transaction
 from state.models import Claim, ExternalMapping, Intent, IntentStatus, NewIntent
 
+# For so long m3ter may not show what it has just made: that it is not found proves nothing.
+YOUNG = timedelta(minutes=10)
 # The part of a lease, one in so many, in which a write may leave after its fence.
 SENT_WITHIN = 4
 
@@ -63,10 +67,14 @@ class Ledger:
     async def known(self, target: Target) -> ExternalMapping | None:
         return await external_mappings.find(self.db, *self._key(target))
 
-    async def forget(self, target: Target) -> None:
-        """The entity is gone from m3ter."""
-        async with transaction(self.db) as tx:
-            await external_mappings.forget(tx, *self._key(target))
+    async def known_of(self, record_ids: Collection[str]) -> list[ExternalMapping]:
+        """Everything these Salesforce records are in this m3ter organization."""
+        found = await external_mappings.of_records(self.db, record_ids)
+        return [each for each in found if each.m3ter_org_id == self.m3ter_org_id]
+
+    async def is_settled(self, known: ExternalMapping) -> bool:
+        """Whether it has been known for so long that m3ter must show it if it is there."""
+        return await external_mappings.is_older(self.db, known, YOUNG)
 
     async def holders(self, m3ter_entity: str, m3ter_id: str) -> list[tuple[str, str]]:
         """The Salesforce objects and record ids that hold this entity."""
@@ -76,6 +84,14 @@ class Ledger:
     async def open_intent(self, target: Target) -> OpenIntent | None:
         found = await intents.find_open(self.db, *self._key(target))
         return _open(found) if found else None
+
+    async def open_intents(self, record_ids: Collection[str]) -> list[tuple[Target, OpenIntent]]:
+        """The creates of these Salesforce records whose end is not known, oldest first."""
+        return [
+            (Target(each.m3ter_entity, each.external_table, each.external_id), _open(each))
+            for each in await intents.of_records(self.db, record_ids)
+            if each.m3ter_org_id == self.m3ter_org_id
+        ]
 
     async def intend(self, target: Target, body: Entity) -> OpenIntent:
         """Durable before the create is sent, and fenced."""

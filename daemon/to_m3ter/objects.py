@@ -67,11 +67,29 @@ async def locate(desk: Desk, wanted: Wanted) -> Located | Absent:
         try:
             return Located(await desk.m3ter.get(wanted.kind, known.m3ter_id), known, is_adopted=False)
         except NotFoundError:
-            desk.note(f"The {wanted.kind.value} {known.m3ter_id} is gone from m3ter.")
-            await desk.ledger.forget(target)
+            await _prove_gone(desk, wanted, known)
     intent = await desk.ledger.open_intent(target)
     entity = await finding.existing(desk, wanted, intent)
     return Absent(intent) if entity is None else await _adopt(desk, wanted, entity, intent)
+
+
+async def _prove_gone(desk: Desk, wanted: Wanted, known: ExternalMapping) -> None:
+    """One 404 is no proof: what is forgotten by mistake is created a second time.
+
+    What is known stays in the ledger until another entity takes its place. Raises TransientError while it may
+    be there after all.
+    """
+    named = f"The {wanted.kind.value} {known.m3ter_id}"
+    if await finding.is_listed(desk, wanted, known.m3ter_id):
+        raise TransientError(
+            f"{named} is not found in m3ter, and yet in its list.", instruction="It is tried again."
+        )
+    if not await desk.ledger.is_settled(known):
+        raise TransientError(
+            f"{named} was just created and is not visible in m3ter yet.",
+            instruction="It is tried again. If you have deleted it, it is made anew in some minutes.",
+        )
+    desk.note(f"{named} of {wanted.target} is gone from m3ter: another is to take its place.")
 
 
 async def _adopt(desk: Desk, wanted: Wanted, entity: Entity, intent: OpenIntent | None) -> Located:

@@ -12,6 +12,12 @@ SELECT m3ter_org_id, m3ter_entity, external_table, external_id, m3ter_id, extern
 FROM external_mappings WHERE external_id = ANY($1::text[])
 ORDER BY external_id, m3ter_org_id, m3ter_entity;
 
+-- is_older --
+-- Whether a record has been this entity for longer than $6
+SELECT updated_at < now() - $6::interval
+FROM external_mappings
+WHERE m3ter_org_id = $1 AND m3ter_entity = $2 AND external_table = $3 AND external_id = $4 AND m3ter_id = $5;
+
 -- put --
 -- Write or overwrite; m3ter's own mapping id stays while the entity is the same
 INSERT INTO external_mappings
