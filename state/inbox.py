@@ -1,5 +1,6 @@
 """The inbox: changed records, coalesced, claimed under a lease, then completed, postponed or set aside."""
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -110,10 +111,11 @@ async def claim(
     """
     ids = list(integration_ids)
     for _ in range(_RACES):
+        asked_at = time.monotonic()
         row = await database.fetch_one(db, _SQL["claim"], ids, worker, lease, inbox_id)
         if row is not None:
             cause = Cause(row["cause"])
-            return Claim(**{**row, "cause": cause, "lease": lease})
+            return Claim(**{**row, "cause": cause, "lease": lease, "asked_at": asked_at})
         if not await database.fetch_value(db, _SQL["is_any_due"], ids, inbox_id):
             return None
     return None

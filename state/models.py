@@ -201,7 +201,10 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One record taken from the inbox; `attempts` counts this one, `lease_token` is the fence."""
+    """One record taken from the inbox; `attempts` counts this one, `lease_token` is the fence.
+
+    `asked_at`: when it was asked for by this machine's monotonic clock, from which its `lease` counts here.
+    """
 
     inbox_id: int
     integration_id: UUID
@@ -214,6 +217,7 @@ class Claim:
     first_changed_at: datetime
     lease_token: UUID
     lease: timedelta
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True)

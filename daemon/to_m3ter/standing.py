@@ -1,6 +1,8 @@
 """How an outside system stands with us: told to health and to the log once when it changes."""
 
+import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -20,12 +22,15 @@ class Standing:
     db: Db
     subject: str
     credential_id: UUID
+    # Other processes report the same system: what was said last need not be what health has by now.
+    repeat_after: timedelta = timedelta(seconds=5)
     _is_well: bool | None = field(default=None)
+    _said_at: float = 0.0
     _failures: int = 0
 
     async def well(self, message: str = "") -> None:
         """It answered as it should."""
-        if self._is_well:
+        if self._is_well and time.monotonic() - self._said_at < self.repeat_after.total_seconds():
             return
         if self._is_well is False:
             log.info("outage ended", system=self.subject, failures=self._failures)
@@ -37,7 +42,7 @@ class Standing:
             log.debug("health not kept", system=self.subject, reason=error.reason)
             self._is_well = None  # said again next time
         else:
-            self._is_well = True
+            self._is_well, self._said_at = True, time.monotonic()
 
     async def unwell(self, error: SyncError) -> None:
         """It is away, refuses the credential, or asks us to slow down."""

@@ -1,6 +1,7 @@
 """Takes one record at a time from the inbox, under a lease kept alive, and records what it came to."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from state.models import Claim
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+MARGIN = 10  # work stops this part of a lease, one in so many, before it ends
 REMEMBERED = 10_000  # records whose account is remembered, so that it is held before they are read
 
 
@@ -105,32 +107,36 @@ class Worker:
         return conclusion
 
     async def _under_lease(self, claim: Claim, work: Coroutine[None, None, T]) -> T:
-        """Do the work while another task prolongs the lease; stop it at once when the lease is lost."""
+        """Do the work while another task prolongs the lease; stop it at once when the lease is lost, and
+        shortly before it ends when it was not prolonged, whatever the database is doing meanwhile."""
+        tenure = _Tenure(claim)
         working = asyncio.create_task(work, name=f"sync {claim.record_id}")
-        renewing = asyncio.create_task(self._renew(claim), name=f"lease of {claim.record_id}")
+        renewing = asyncio.create_task(self._renew(claim, tenure), name=f"lease of {claim.record_id}")
+        tasks = {working, renewing}
         try:
-            await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
+            while not (working.done() or renewing.done()) and tenure.left > 0:
+                await asyncio.wait(tasks, timeout=tenure.left, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            if renewing.done():
                 renewing.result()
-            return await working
+            raise LeaseLost(f"The lease could not be prolonged: {tenure.reason}")
         finally:
-            for task in (working, renewing):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(working, renewing, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _renew(self, claim: Claim) -> None:
-        """Raises LeaseLost when another holder has it, or when it could not be prolonged in time."""
-        loop = asyncio.get_running_loop()
-        good_until = loop.time() + self.options.lease.total_seconds()
+    async def _renew(self, claim: Claim, tenure: "_Tenure") -> None:
+        """Raises LeaseLost when another holder has it."""
         while True:
-            await waiting.pause(waiting.never(), self.options.lease / 3)
+            await waiting.pause(waiting.never(), claim.lease / 3)
+            asked_at = time.monotonic()
             try:
                 await inbox.renew(self.place.db, claim)
             except DatabaseUnavailable as error:
-                if loop.time() >= good_until:
-                    raise LeaseLost(f"The lease could not be prolonged: {error.reason}") from error
+                tenure.reason = error.reason
             else:
-                good_until = loop.time() + self.options.lease.total_seconds()
+                tenure.begins(asked_at)
 
     async def _tell(self, conclusion: Conclusion, made: list[Call]) -> None:
         """How both systems stand, as far as this attempt shows it."""
@@ -145,6 +151,24 @@ class Worker:
                 call.system == system and call.status is not None and call.status < 300 for call in made
             ):
                 await standing.well()
+
+
+class _Tenure:
+    """How long a lease is certainly good by this machine's monotonic clock: from when it was asked for, as it
+    began at the database later than that, and less a margin in which the work is stopped."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._span = (claim.lease - claim.lease / MARGIN).total_seconds()
+        self.reason = "the database did not answer in time."
+        self.begins(claim.asked_at)
+
+    def begins(self, asked_at: float) -> None:
+        self._good_until = asked_at + self._span
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._good_until - time.monotonic()
 
 
 def _log_line(claim: Claim, conclusion: Conclusion, made: list[Call], seconds: float) -> None:
