@@ -1,7 +1,7 @@
 # m3sync from a fresh clone: `make demo` to see it, `make test` to prove it. PYTHON=... chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check venv clean
+.PHONY: help demo test check bench venv clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -19,6 +19,7 @@ help:
 	@echo "make demo    m3sync between two sandbox systems, with its panel; Ctrl-C ends it"
 	@echo "make test    every check and every test"
 	@echo "make check   the checks without the tests"
+	@echo "make bench   what is measured, beside what it is to reach (some minutes); QUANTITIES=... chooses"
 	@echo "make venv    .venv with everything that development needs"
 	@echo "make clean   remove .venv and .demo"
 
@@ -33,6 +34,10 @@ check: $(TESTS)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo --cache-dir .import_linter_cache
 	@$(BIN)/mypy
+
+# Measured, never judged: a figure that misses its reach is shown and is no failure.
+bench: $(TESTS)
+	@$(BIN)/python -m tests.bench $(QUANTITIES)
 
 venv: $(TESTS)
 
