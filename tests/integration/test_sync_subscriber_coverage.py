@@ -1,0 +1,238 @@
+"""What an integration hears does not depend on others, nor on when Salesforce could first be reached."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.salesforce.rest import Salesforce
+from daemon.to_m3ter import presets
+from state import credentials, field_mappings, inbox, integrations, vault
+from state.database import Pool
+from state.models import NewCredential, NewIntegration
+from tests.acceptance import house as houses
+from tests.acceptance.house import House, until
+from tests.integration.listening import (
+    LINES,
+    OPPORTUNITIES,
+    begun,
+    heard_of,
+    listening,
+    positions,
+    reported,
+    rows,
+    touch,
+    wanted_by,
+)
+from tests.sandboxes import LocalSandbox
+
+REFUSAL = "403::User not allowed to subscribe CDC without View All Data permissions"
+DEAL = "Quillmark - editorial seats"
+BOTH = {"agreements", "others"}
+
+
+@pytest.fixture
+async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with houses.built(sandbox, db, database_url, tmp_path, presets.text("opportunity")) as built:
+        yield built
+
+
+@pytest.fixture
+async def deal(house: House) -> str:
+    found = await house.query(f"SELECT Id FROM Opportunity WHERE Name = '{DEAL}'")
+    return str(found[0]["Id"])
+
+
+async def others(house: House, *, credential: str = "") -> None:
+    """Another integration of the same records, with the same Salesforce credential unless one is named."""
+    found, kept = house.integration, vault.load_or_create_key(house.settings.vault_key_path)
+    credential_id = found.salesforce_credential_id
+    if credential:
+        same, secret = await credentials.get(house.db, kept, "salesforce")
+        new = NewCredential(credential, "salesforce", secret, same.summary)
+        credential_id = (await credentials.add(house.db, kept, new)).credential_id
+    mapping = await field_mappings.save(house.db, "others", presets.text("opportunity"))
+    await integrations.add(
+        house.db,
+        NewIntegration(
+            "others",
+            found.flow,
+            mapping.field_mapping_id,
+            salesforce_credential_id=credential_id,
+            m3ter_credential_id=found.m3ter_credential_id,
+            enabled=True,
+        ),
+    )
+
+
+async def win(house: House, deal: str) -> None:
+    await touch(house, "Opportunity", deal, {"StageName": "Closed Won"})
+
+
+async def switch_off(house: House) -> None:
+    await integrations.disable(house.db, "others")
+
+
+async def switch_on(house: House) -> None:
+    await integrations.enable(house.db, "others")
+
+
+async def break_mapping(house: House) -> None:
+    await field_mappings.save(house.db, "others", "parent = ")
+
+
+async def mend_mapping(house: House) -> None:
+    await field_mappings.save(house.db, "others", presets.text("opportunity"))
+
+
+@pytest.mark.parametrize(
+    ("away", "back"), [(switch_off, switch_on), (break_mapping, mend_mapping)], ids=["disabled", "broken"]
+)
+async def test_one_that_was_away_hears_what_passed_and_its_neighbour_does_not_hear_it_twice(
+    house: House, deal: str, away: Any, back: Any
+) -> None:
+    await others(house)
+    async with listening(house):
+        pass
+    await away(house)
+    async with listening(house):
+        await win(house, deal)
+        await until(rows(house, 1))
+        assert await wanted_by(house, deal) == {"agreements"}
+    await house.db.execute("DELETE FROM inbox")  # its neighbour has synced it
+    await back(house)
+    async with listening(house):
+        await until(rows(house, 1))
+        await touch(house, "Opportunity", await another(house), {"NextStep": "after it"})
+        await until(rows(house, 3))
+    assert await wanted_by(house, deal) == {"others"}
+
+
+async def another(house: House) -> str:
+    found = await house.query(f"SELECT Id FROM Opportunity WHERE Name != '{DEAL}' LIMIT 1")
+    return str(found[0]["Id"])
+
+
+async def test_a_stream_with_another_credential_of_the_org_keeps_its_own_place(
+    house: House, deal: str
+) -> None:
+    await others(house, credential="second user")
+    async with listening(house):
+        await touch(house, "Opportunity", await another(house), {"NextStep": "heard by both"})
+        await until(rows(house, 2))
+    async with listening(house, "agreements"):
+        await win(house, deal)
+        await until(rows(house, 3))
+    async with listening(house):
+        await until(rows(house, 4))
+    assert await wanted_by(house, deal) == BOTH
+
+
+async def test_what_passed_beyond_the_retention_is_told(house: House, deal: str) -> None:
+    await others(house)
+    async with listening(house):
+        await touch(house, "Opportunity", await another(house), {"NextStep": "heard by both"})
+        await until(rows(house, 2))
+    await integrations.disable(house.db, "others")
+    await win(house, deal)
+    await house.sandbox.salesforce_control.fault("purge")
+    await integrations.enable(house.db, "others")
+    async with listening(house, "others"):
+        window = await until(lambda: reported(house, "window:others:", is_well=False))
+    assert window.subject == f"window:others:{OPPORTUNITIES}"
+    assert "m3sync sync" in window.instruction
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "refuse_subscription", "channel": OPPORTUNITIES, "error": REFUSAL, "times": None},
+        {"kind": "status", "match": {"path": "/cometd/*"}, "status": 503},
+        {"kind": "status", "match": {"path": "/services/oauth2/token"}, "status": 503},
+    ],
+    ids=["channel refused", "stream away", "no token"],
+)
+async def test_what_is_won_before_the_first_subscription_is_heard(
+    house: House, deal: str, fault: dict[str, Any]
+) -> None:
+    await win(house, await another(house))  # also signs in, so that the next win needs no token
+    control = house.sandbox.salesforce_control
+    await control.fault(fault["kind"], **{name: each for name, each in fault.items() if name != "kind"})
+    async with begun(house):
+        await until(lambda: reported(house, "stream:agreements", is_well=False))
+        await win(house, deal)
+        await control.clear_faults()
+        await until(lambda: heard_of(house, deal))
+    assert await wanted_by(house, deal) == {"agreements"}
+
+
+async def test_nothing_from_before_going_live_is_heard_however_often_it_is_started(
+    house: House, deal: str
+) -> None:
+    await win(house, deal)
+    await touch(house, "OpportunityLineItem", await line_of(house, deal), {"Quantity": 9})
+    await go_live_in(house, timedelta(minutes=10))
+    async with listening(house):
+        await until(lambda: left_out(house, OPPORTUNITIES))
+        await until(lambda: left_out(house, LINES))
+    await mend_own_mapping(house)
+    await house.sandbox.salesforce_control.fault("refuse_subscription", channel=LINES, error=REFUSAL, times=1)
+    later = await another(house)
+    for number in range(2):
+        async with listening(house):
+            await touch(house, "Opportunity", later, {"NextStep": f"step {number}"})
+            await until(lambda: heard_of(house, later))
+    assert [row.record_id for row in await inbox.find(house.db)] == [later]
+    assert not await heard_of(house, deal)
+
+
+async def line_of(house: House, deal: str) -> str:
+    found = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{deal}'")
+    return str(found[0]["Id"])
+
+
+async def go_live_in(house: House, wait: timedelta) -> None:
+    """As if it had been enabled some time after what has happened so far."""
+    await house.db.execute("UPDATE integrations SET live_at = live_at + $1::interval", wait)
+    await house.sandbox.salesforce_control.advance_clock(wait.total_seconds() + 60)
+
+
+async def left_out(house: House, channel: str) -> int:
+    found = (await positions(house)).get(channel)
+    return found.left_out if found else 0
+
+
+async def mend_own_mapping(house: House) -> None:
+    text = presets.text("opportunity") + "\n# imported once more\n"
+    await field_mappings.save(house.db, house.integration.field_mapping_name, text)
+
+
+async def test_a_channel_that_never_had_an_event_misses_nothing_across_a_restart(
+    house: House, deal: str
+) -> None:
+    async with listening(house):
+        pass
+    await win(house, deal)
+    async with listening(house):
+        await until(rows(house, 1))
+    assert await wanted_by(house, deal) == {"agreements"}
+
+
+async def test_the_beginning_is_told_by_the_clock_of_salesforce(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, slow = Salesforce.now, timedelta(hours=7)
+
+    async def behind(self: Salesforce) -> Any:
+        moment = await real(self)
+        assert moment is not None
+        return moment - slow
+
+    monkeypatch.setattr(Salesforce, "now", behind)
+    async with listening(house):
+        pass
+    live_at = await house.db.fetchval("SELECT live_at FROM integrations")
+    since = (await positions(house))[OPPORTUNITIES].since
+    assert abs(since - (live_at - slow)) < timedelta(seconds=5)
