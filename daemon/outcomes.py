@@ -232,7 +232,6 @@ class Outcome:
     then: Then
     end: RunEnd | None = None
     state: RecordState | None = None
-    org_id: str = ""
     parents: tuple[tuple[str, str], ...] = ()  # line id, parent id
 
 

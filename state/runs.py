@@ -16,13 +16,18 @@ _SQL = sql.load("runs")
 async def start(db: Db, new: NewRun) -> UUID:
     """Begin an attempt and give its run id; a run of the record that a dead daemon left STARTED is ended."""
     async with database.transaction(db) as tx:
-        sources = may_become(RUN_TRANSITIONS, RunStatus.AWAITING_RETRY)
-        await database.execute(tx, _SQL["end_interrupted"], new.integration_id, new.record_id, sources)
+        await end_interrupted(tx, new.integration_id, new.record_id)
         run_id: UUID = await database.fetch_value(
             *(tx, _SQL["start"], new.integration_id, new.object_name, new.record_id, new.cause),
             *(new.attempt, new.changed_at),
         )
     return run_id
+
+
+async def end_interrupted(db: Db, integration_id: UUID, record_id: str) -> None:
+    """End a run of the record that is still STARTED: its daemon died. Only the holder of the claim may."""
+    sources = may_become(RUN_TRANSITIONS, RunStatus.AWAITING_RETRY)
+    await database.execute(db, _SQL["end_interrupted"], integration_id, record_id, sources)
 
 
 async def finish(tx: Connection, run_id: UUID, result: RunResult) -> None:
@@ -73,6 +78,11 @@ async def latest(
     """The latest runs, newest first: of one integration, one record, those that failed or did not."""
     name = None if integration is None else str(integration)
     return [_run(row) for row in await database.fetch(db, _SQL["find"], None, name, record_id, failed, limit)]
+
+
+async def own(db: Db, integration_id: UUID, record_id: str, limit: int) -> list[Run]:
+    """The latest runs of one record by one integration, newest first; not those that met it as an object."""
+    return [_run(row) for row in await database.fetch(db, _SQL["own"], integration_id, record_id, limit)]
 
 
 async def for_record(db: Db, record_id: str, limit: int = 20) -> list[Run]:

@@ -1,6 +1,6 @@
 """One attempt at one claimed record: read it, hold its account, see whether it is due, sync, conclude."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 from uuid import UUID
@@ -12,17 +12,20 @@ from connectors.errors import RateLimited, RejectedError, SyncError, TransientEr
 from connectors.salesforce.models import Record, to_id18
 from daemon import outcomes
 from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SyncResult, Then
-from daemon.to_m3ter import conclusions, graph, prober, retries
+from daemon.to_m3ter import conclusions, due, graph, prober, retries
 from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import document, sources
 from daemon.to_m3ter.mapping.errors import MappingInvalid
+from daemon.to_m3ter.parting import Parting
+from daemon.to_m3ter.retries import Blame, Decision, Next
 from daemon.to_m3ter.sync import Sync
 from daemon.to_m3ter.wanted import Desk
 from daemon.to_m3ter.workplace import Workplace
-from state import inbox, record_states, runs
+from state import inbox, record_parents, record_states, runs
+from state.database import transaction
 from state.errors import StateError
-from state.models import Cause, Claim, RecordState, RunStatus, SyncStatus
+from state.models import Cause, Claim, RecordState, RunStatus
 from state.run_models import LogLine, NewRun
 
 log = structlog.get_logger(__name__)
@@ -50,7 +53,7 @@ class Attempt:
     _run_id: UUID | None = None
     _sync: Sync | None = None
     _parents: tuple[tuple[str, str], ...] = ()
-    _org_id: str = ""
+    _lines: set[str] = field(default_factory=set)
     _notes: list[LogLine] = field(default_factory=list)
 
     async def run(self) -> Conclusion:
@@ -75,27 +78,72 @@ class Attempt:
             return await self._failed(unexpected)
 
     @property
+    def _is_parent(self) -> bool:
+        return self.claim.object_name == self._mapping.parent
+
+    @property
     def _mapping(self) -> document.Mapping:
         return self.place.mappings[self.claim.integration_id]
 
     async def _run(self) -> Conclusion:
-        if self.claim.object_name != self._mapping.parent:
+        if self.claim.attempts > self.place.policy.max_attempts + 1:
+            return await self._give_up()
+        if not self._is_parent:
             return await self._lead_to_parent()
         self._state = await record_states.get(self.place.db, self.claim.integration_id, self.claim.record_id)
-        record = await self._read_held()
+        self._lines = await record_parents.lines_of(
+            self.place.db, self.claim.integration_id, self.claim.record_id
+        )
+        try:
+            record = await self._read_held()
+        except (graph.RecordDeleted, graph.RecordMissing) as error:
+            return await self._gone(error)
         if record is None:
             busy = Postpone(BUSY, "Another record of the same account is being synced.", counts=False)
             return Conclusion(Outcome(busy))
         self._holds = sources.criterion_holds(self._mapping, record)
         self._parents = tuple(self._lines_of(record))
-        self._org_id = await self.place.org.org_id()
-        if not self._is_due():
+        if not await self._is_due():
+            if not self._holds:
+                await self._parting().not_due()
             return Conclusion(await self._outcome(Complete(), None))
+        return await self._synced(record)
+
+    async def _synced(self, record: Record) -> Conclusion:
         await self._begin_run()
-        self._sync = Sync(self._desk(), self._mapping)
+        lines = {line for line, _ in self._parents}
+        if lines - self._lines:
+            # Durable before anything is made of them: by them it is found if this does not end.
+            async with transaction(self.place.db) as tx:
+                await record_parents.remember(tx, self.claim.integration_id, self._parents)
+        self._sync = Sync(self._desk(), self._mapping, self._lines - lines)
         result = await self._sync.run(record)
         status = RunStatus.COMPLETE if result.success else RunStatus.ERROR
         return Conclusion(await self._outcome(Complete(), (status, result)), result)
+
+    async def _give_up(self) -> Conclusion:
+        """Attempts that end in an error are judged at their end; these never had one."""
+        error = RejectedError(
+            f"m3sync ended {self.claim.attempts - 1} times while {self.claim.object_name} "
+            f"{self.claim.record_id} was in hand, and its sync did not come to an end.",
+            instruction="See the log of m3sync (or of the system: out of memory?) at these times, then try "
+            "again.",
+        )
+        return await self._concluded(error, Decision(Next.SET_ASIDE, Blame.RECORD))
+
+    async def _gone(self, error: graph.RecordDeleted | graph.RecordMissing) -> Conclusion:
+        result = await self._parting().gone(error)
+        if result is not None:
+            return Conclusion(await self._outcome(Complete(), (RunStatus.COMPLETE, result)), result)
+        if self.claim.cause is Cause.MANUAL:
+            raise error
+        return Conclusion(Outcome(Complete()))
+
+    def _parting(self) -> Parting:
+        named = graph.Named(self.claim.object_name, self.claim.record_id)
+        ids = {named.record_id, *self._lines}
+        accounts = {key.removeprefix(SALESFORCE_KEY) for key in self.keys if key.startswith(SALESFORCE_KEY)}
+        return Parting(self._desk(), named, ids, accounts - ids, self._state)
 
     async def _lead_to_parent(self) -> Conclusion:
         """A line whose parent was not known when its change was heard."""
@@ -106,11 +154,7 @@ class Attempt:
             log.info("line without a parent", object_name=line.object_name, record_id=line.record_id)
             return Conclusion(Outcome(Complete()))
         pairs = ((line.record_id, parent),)
-        return Conclusion(
-            Outcome(
-                Redirect(self._mapping.parent, parent), org_id=await self.place.org.org_id(), parents=pairs
-            )
-        )
+        return Conclusion(Outcome(Redirect(self._mapping.parent, parent), parents=pairs))
 
     async def _read_held(self) -> Record | None:
         """The record as it is while its account is held; None when another record holds the account.
@@ -149,15 +193,14 @@ class Attempt:
                     keys.add(f"{M3TER_KEY}{known.m3ter_id}")
         return frozenset(keys)
 
-    def _is_due(self) -> bool:
-        if self.claim.cause is Cause.MANUAL:
-            return True
-        if not self._holds:
-            return False
-        criterion, state = self._mapping.criterion, self._state
-        if criterion is None or criterion.fires == "each change" or state is None:
-            return True
-        return not state.criterion_held or state.sync_status is SyncStatus.FAILED
+    async def _is_due(self) -> bool:
+        return await due.is_due(
+            self.place.db,
+            self.claim,
+            self._mapping.criterion,
+            holds=bool(self._holds),
+            state=self._state,
+        )
 
     def _lines_of(self, record: Record) -> list[tuple[str, str]]:
         lines = [line for name in self._mapping.lines for line in record.get(name) or ()]
@@ -190,13 +233,17 @@ class Attempt:
         return self._run_id
 
     async def _failed(self, error: SyncError) -> Conclusion:
-        if isinstance(error, graph.RecordDeleted | graph.RecordMissing) and self._was_never_synced():
-            return Conclusion(Outcome(Complete()))
         if _may_be_an_outage(error):
             error.unreachable = await self._is_system_away()
         decision = retries.decide(
             error, attempts=self.claim.attempts, outages=self.outages + 1, policy=self.place.policy
         )
+        if decision.next is Next.END and not self._is_parent:
+            # Nothing is remembered of a line by itself: its change stays in the inbox, for a person to see.
+            decision = replace(decision, next=Next.SET_ASIDE)
+        return await self._concluded(error, decision)
+
+    async def _concluded(self, error: SyncError, decision: Decision) -> Conclusion:
         results = self._sync.results if self._sync else ()
         result = outcomes.failed(error.message, error.instruction, results)
         outcome = await self._outcome(
@@ -212,11 +259,6 @@ class Attempt:
         question = m3ter.authenticate if asks_m3ter else salesforce.limits
         return await prober.complaint(question) is not None
 
-    def _was_never_synced(self) -> bool:
-        """Nobody asked for it and it made nothing in m3ter: that it is gone is no failure."""
-        was_synced = self._state is not None and self._state.sync_status is not None
-        return self.claim.cause is not Cause.MANUAL and not was_synced
-
     async def _outcome(self, then: Then, end: tuple[RunStatus, SyncResult] | None) -> Outcome:
         run_end = None
         if end is not None:
@@ -230,7 +272,7 @@ class Attempt:
             # A sync that is to be tried again leaves what is remembered of the record as it was.
             unknown = RecordState(self.claim.integration_id, self.claim.record_id, criterion_held=False)
             state = conclusions.next_state(self._state or unknown, self._holds, run_end)
-        return Outcome(then, run_end, state, self._org_id, self._parents)
+        return Outcome(then, run_end, state, parents=self._parents)
 
 
 def _may_be_an_outage(error: SyncError) -> TypeGuard[TransientError]:

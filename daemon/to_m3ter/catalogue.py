@@ -68,6 +68,13 @@ class Catalogue:
                 found[lookup] = str(entity["id"])
         return found
 
+    async def doubt(self, lookups: tuple[desired.Lookup, ...]) -> None:
+        """m3ter rejected what was made with their ids: read their kinds anew, unless that was just done."""
+        for kind in sorted({EntityKind(lookup.kind) for lookup in lookups}):
+            shelf = self._shelves.get(kind)
+            if shelf is not None and self._is_stale(shelf, known=False):
+                await self._read(kind, shelf)
+
     async def product_of_template(self, plan_template_id: str) -> str | None:
         """The product of a plan template that was looked up before."""
         shelf = self._shelves.get(EntityKind.PLAN_TEMPLATE)

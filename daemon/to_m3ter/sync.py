@@ -1,12 +1,13 @@
 """One Sync to m3ter: the objects of one record graph in their order, each depending on the earlier."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from connectors.errors import MissingMappingError, RejectedError
 from connectors.salesforce.models import Record
 from daemon import outcomes
 from daemon.outcomes import Action, ObjectResult, SyncResult
-from daemon.to_m3ter import objects
+from daemon.to_m3ter import leftovers, objects
 from daemon.to_m3ter.ledger import Target
 from daemon.to_m3ter.mapping import desired, sources
 from daemon.to_m3ter.mapping.document import Mapping
@@ -16,10 +17,12 @@ from daemon.to_m3ter.wanted import Desk, Wanted
 
 @dataclass(slots=True)
 class Sync:
-    """The sync of one record. `results` tells how far it came, whatever ends it."""
+    """The sync of one record. `results` tells how far it came, whatever ends it; `former_lines` are the ids
+    of lines that it had when it was read before."""
 
     desk: Desk
     mapping: Mapping
+    former_lines: Collection[str] = ()
     results: list[ObjectResult] = field(default_factory=list)
     _ids: dict[ObjectKey, str] = field(default_factory=dict)
     _actions: dict[ObjectKey, Action] = field(default_factory=dict)
@@ -36,6 +39,9 @@ class Sync:
             self._actions[source.key] = result.action
             if result.m3ter_id:
                 self._ids[source.key] = result.m3ter_id
+        read = {line.object for name, line in self.mapping.lines.items() if name in record}
+        title = f"{self.mapping.parent} {record['Id']}"
+        self.results.extend(await leftovers.of_lines(self.desk, title, read, self.former_lines))
         return outcomes.finished(self.results)
 
     async def _one(self, source: Source) -> ObjectResult:
@@ -46,11 +52,23 @@ class Sync:
             because = self._actions.get(missing, Action.FAILED)
             return outcomes.not_attempted(source.kind, source.salesforce_id, missing.kind, because)
         try:
-            done = await objects.bring(self.desk, await self._wanted(source))
+            done = await self._brought(source)
         except (MissingMappingError, RejectedError) as error:
             return outcomes.refused(source.kind, source.salesforce_id, error.message, error.instruction)
         written = outcomes.written(source.kind, source.salesforce_id, done.action, done.m3ter_id)
         return outcomes.with_changes(written, done.changes)
+
+    async def _brought(self, source: Source) -> objects.Brought:
+        wanted = await self._wanted(source)
+        try:
+            return await objects.bring(self.desk, wanted)
+        except RejectedError:
+            # Perhaps a product or template that was found by its code has been deleted since.
+            await self.desk.catalogue.doubt(desired.needs(self.mapping, source).lookups)
+            again = await self._wanted(source)
+            if again.desired == wanted.desired:
+                raise
+        return await objects.bring(self.desk, again)
 
     async def _existing(self, source: Source) -> str | None:
         """The id of a flagged object that is in m3ter all the same: dependents take it."""

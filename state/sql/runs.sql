@@ -58,6 +58,16 @@ WHERE ($1::uuid IS NULL OR r.run_id = $1)
 ORDER BY r.started_at DESC, r.run_id
 LIMIT $5;
 
+-- own --
+-- The latest of one record and integration
+SELECT r.run_id, r.integration_id, i.name AS integration_name, r.object_name, r.record_id, r.cause, r.attempt,
+    r.status, r.sync_status, r.success, r.message, r.instruction, r.changed_at, r.started_at, r.completed_at,
+    r.next_attempt_at
+FROM runs r JOIN integrations i USING (integration_id)
+WHERE r.integration_id = $1 AND r.record_id = $2
+ORDER BY r.started_at DESC, r.run_id
+LIMIT $3;
+
 -- objects --
 -- The object results of some runs
 SELECT run_id, object_name, salesforce_id, action, success, message, m3ter_id, changes
