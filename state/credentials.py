@@ -1,5 +1,8 @@
 """Credentials of both systems: the summary to show, the secret sealed by the vault."""
 
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -7,12 +10,13 @@ import asyncpg
 import simplejson
 
 from state import database, sql
-from state.database import Db, Row
+from state.database import Db, Pool, Row
 from state.errors import Conflict, NotFound
 from state.models import Credential, NewCredential
 from state.vault import Vault
 
 _SQL = sql.load("credentials")
+_LOOK_AGAIN = 0.05  # seconds
 
 
 async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False) -> Credential:
@@ -30,6 +34,36 @@ async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False
             )
         await database.execute(tx, _SQL["announce"])
     return Credential(**row)
+
+
+async def rotate(
+    db: Db, vault: Vault, credential_id: UUID, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> bool:
+    """Keep `after` in the place of `before`; False when that is not what is kept (any more): somebody has
+    replaced or removed the credential meanwhile, and theirs stays. Raises VaultError."""
+    async with database.transaction(db) as tx:
+        row = await database.fetch_one(tx, _SQL["lock"], credential_id)
+        if row is None:
+            return False
+        context = _context(row["system"], row["name"])
+        if simplejson.loads(vault.open(row["sealed"], context=context), use_decimal=True) != dict(before):
+            return False
+        plaintext = simplejson.dumps(dict(after), use_decimal=True).encode()
+        await database.execute(tx, _SQL["rotate"], credential_id, vault.seal(plaintext, context=context))
+        await database.execute(tx, _SQL["announce"])
+    return True
+
+
+@asynccontextmanager
+async def alone(db: Pool, credential_id: UUID) -> AsyncIterator[None]:
+    """While inside, no other process is: for what may be spent only once."""
+    async with database.connection(db) as held:
+        while not await database.fetch_value(held, _SQL["try_alone"], credential_id):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_AGAIN)  # the lock of another session tells nobody that it is free
+        try:
+            yield
+        finally:
+            await database.fetch_value(held, _SQL["not_alone"], credential_id)
 
 
 async def get(db: Db, vault: Vault, name_or_id: str | UUID) -> tuple[Credential, dict[str, Any]]:

@@ -113,12 +113,12 @@ async def _close(pool: Pool) -> None:
 @asynccontextmanager
 async def transaction(db: Db) -> AsyncIterator[Connection]:
     """All or nothing; on a connection already in a transaction it is a savepoint."""
-    async with _connection(db) as connection:
-        step = connection.transaction()
+    async with connection(db) as session:
+        step = session.transaction()
         with explaining():
             await step.start()
         try:
-            yield connection
+            yield session
         except BaseException:
             with suppress(*FAILURES):  # a lost connection has rolled back by itself
                 await step.rollback()
@@ -128,17 +128,18 @@ async def transaction(db: Db) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def _connection(db: Db) -> AsyncIterator[Connection]:
+async def connection(db: Db) -> AsyncIterator[Connection]:
+    """One session, of the pool unless it is one already."""
     if not isinstance(db, asyncpg.Pool):
         yield db
         return
     with explaining():
-        connection = await db.acquire(timeout=_ANSWER.total_seconds())
+        session = await db.acquire(timeout=_ANSWER.total_seconds())
     try:
-        yield connection
+        yield session
     finally:
         with suppress(*FAILURES):  # the pool throws a lost connection away
-            await db.release(connection)
+            await db.release(session)
 
 
 async def fetch(db: Db, statement: str, *values: Any) -> list[Row]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -20,6 +21,8 @@ from connectors.salesforce.models import SalesforceCredential
 from connectors.wire import Json
 
 OnRefreshToken = Callable[[SecretStr], Awaitable[None]]
+# While inside, nobody else spends the refresh token; gives the one that is good now if it is known better.
+Spending = Callable[[], AbstractAsyncContextManager[SecretStr | None]]
 
 _JWT_LIFE = timedelta(minutes=3)
 
@@ -36,15 +39,21 @@ class SalesforceAuth:
     """Hands out bearer tokens with the instance URL where they are good.
 
     Salesforce does not say how long a token lives: one is used until it is refused. Where refresh tokens
-    rotate, each is good once; `on_refresh_token` gets the next one and must have stored it when it returns.
+    rotate, each is good once; `on_refresh_token` gets the next one and must have stored it when it returns;
+    both happen within `spending`.
     """
 
     def __init__(
-        self, credential: SalesforceCredential, http: Http, on_refresh_token: OnRefreshToken | None = None
+        self,
+        credential: SalesforceCredential,
+        http: Http,
+        on_refresh_token: OnRefreshToken | None = None,
+        spending: Spending | None = None,
     ) -> None:
         self._credential = credential
         self._http = http
         self._on_refresh_token = on_refresh_token
+        self._spending = spending
         self._refresh_token = credential.refresh_token
         self._turn = asyncio.Lock()
         self._grant: Grant | None = None
@@ -64,6 +73,13 @@ class SalesforceAuth:
                 self._grant = None
 
     async def _fetch(self) -> Grant:
+        if self._spending is None or self._credential.flow != "refresh_token":
+            return await self._exchange()
+        async with self._spending() as current:
+            self._refresh_token = current or self._refresh_token
+            return await self._exchange()
+
+    async def _exchange(self) -> Grant:
         # A second token does no harm, but a rotating refresh token spent twice revokes the authorization.
         is_refresh = self._credential.flow == "refresh_token"
         request = Request(

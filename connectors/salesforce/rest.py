@@ -13,7 +13,7 @@ from connectors.errors import RejectedError, TransientError
 from connectors.exchange import Limits, Repeatable, Request, Response
 from connectors.http import Http, Options
 from connectors.salesforce import refusing, soql_results
-from connectors.salesforce.auth import OnRefreshToken, SalesforceAuth
+from connectors.salesforce.auth import OnRefreshToken, SalesforceAuth, Spending
 from connectors.salesforce.ids import to_id18
 from connectors.salesforce.models import Identity, Record, SalesforceCredential
 from connectors.wire import Json
@@ -183,8 +183,9 @@ async def open(  # noqa: A001  # reads as salesforce.rest.open at the place of u
     client_name: str = "m3sync",
     limits: Limits = LIMITS,
     on_refresh_token: OnRefreshToken | None = None,
+    spending: Spending | None = None,
 ) -> AsyncIterator[Salesforce]:
     """A client for one org. `client_name` comes back in the changeOrigin of events that our writes raise."""
     options = Options(limits, refusing.DIALECT, {"Sforce-Call-Options": f"client={client_name}"})
     async with Http(system="Salesforce", base_url=credential.url, options=options) as http:
-        yield Salesforce(credential, http, SalesforceAuth(credential, http, on_refresh_token))
+        yield Salesforce(credential, http, SalesforceAuth(credential, http, on_refresh_token, spending))

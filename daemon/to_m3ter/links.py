@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from connectors import wire
 from connectors.exchange import Limits
@@ -19,12 +19,13 @@ from connectors.pacing import Pacer
 from connectors.salesforce import rest as salesforce_rest
 from connectors.salesforce.models import SalesforceCredential
 from daemon.to_m3ter.catalogue import Catalogue, Freshness
+from daemon.to_m3ter.rotation import Rotation
 from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.workplace import Org, Organization
 from state import credentials
-from state.database import Db
+from state.database import Pool
 from state.errors import VaultError
-from state.models import Credential, NewCredential
+from state.models import Credential
 from state.vault import Vault
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Link(Generic[T]):
 class Links:
     """`async with` closes them all."""
 
-    def __init__(self, db: Db, vault: Vault, patience: Patience | None = None) -> None:
+    def __init__(self, db: Pool, vault: Vault, patience: Patience | None = None) -> None:
         self._db = db
         self._vault = vault
         self._patience = patience or Patience()
@@ -110,15 +111,18 @@ class Links:
     async def _open_org(self, found: Credential, secret: Mapping[str, Any], closing: AsyncExitStack) -> Org:
         model = _valid(SalesforceCredential, found, secret)
 
-        async def keep_token(token: SecretStr) -> None:
-            """Refresh tokens may be good only once: the next one must be durable before it is needed."""
-            rotated = {**secret, "refresh_token": token.get_secret_value()}
-            new = NewCredential(found.name, found.system, rotated, found.summary)
-            await credentials.add(self._db, self._vault, new, replace=True)
-            await credentials.mark_authorized(self._db, found.credential_id)
-            self._orgs[found.credential_id].digest = _digest(rotated)
+        def rotated(kept: Mapping[str, Any]) -> None:
+            link = self._orgs.get(found.credential_id)
+            if link is not None and link.closing is closing:
+                link.digest = _digest(kept)
 
-        opened = salesforce_rest.open(model, limits=self._patience.salesforce, on_refresh_token=keep_token)
+        rotation = Rotation((self._db, self._vault), found, secret, rotated)
+        opened = salesforce_rest.open(
+            model,
+            limits=self._patience.salesforce,
+            on_refresh_token=rotation.keep,
+            spending=rotation.spending,
+        )
         salesforce = await closing.enter_async_context(opened)
         standing = Standing(self._db, f"salesforce:{found.name}", found.credential_id)
         return Org(salesforce, standing)

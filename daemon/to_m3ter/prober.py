@@ -5,9 +5,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from connectors.errors import AuthenticationError, RejectedError, TransientError
 from daemon.to_m3ter import waiting
 from daemon.to_m3ter.standing import Standing
+from state.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
 
 # How long a system may take over the question whether it is there at all.
 ANSWER = timedelta(seconds=10)
@@ -42,9 +47,10 @@ class Prober:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`."""
         while not stop.is_set():
-            error = await complaint(self.question)
-            if error is None:
-                await self.standing.well()
+            try:
+                error = await complaint(self.question)
+            except DatabaseUnavailable as unavailable:  # where a rotating token is kept
+                log.debug("not asked", system=self.standing.subject, reason=unavailable.reason)
             else:
-                await self.standing.unwell(error)
+                await (self.standing.well() if error is None else self.standing.unwell(error))
             await waiting.pause(stop, self.every)

@@ -12,6 +12,23 @@ UPDATE credentials SET summary = $3, sealed = $4, authorized_at = NULL, error = 
 WHERE name = $1 AND system = $2
 RETURNING credential_id, name, system, summary, authorized_at, error, created_at, updated_at;
 
+-- lock --
+-- Its sealed secret, which nobody changes before this transaction ends
+SELECT name, system, sealed FROM credentials WHERE credential_id = $1 FOR UPDATE;
+
+-- rotate --
+-- The system gave another token in exchange for the one it had
+UPDATE credentials SET sealed = $2, authorized_at = now(), error = NULL, updated_at = now()
+WHERE credential_id = $1;
+
+-- try_alone --
+-- One process at a time, for as long as its session holds it
+SELECT pg_try_advisory_lock(hashtextextended('m3sync credential ' || $1::uuid::text, 0));
+
+-- not_alone --
+-- Let the next one in
+SELECT pg_advisory_unlock(hashtextextended('m3sync credential ' || $1::uuid::text, 0));
+
 -- get --
 -- By name or id
 SELECT credential_id, name, system, summary, authorized_at, error, created_at, updated_at, sealed
