@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from state import record_states, runs
-from state.run_models import LogLine
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
+from tests.bench import tapped
+from tests.bench.tapped import Span
 
 Entry = dict[str, Any]
-Span = tuple[datetime, datetime]
 WRITES = ("POST", "PUT", "DELETE")
 
 
@@ -44,11 +45,24 @@ async def won(house: House) -> list[str]:
     return [str(each["Id"]) for each in found]
 
 
-async def passage(house: House, record_id: str, fields: dict[str, Any]) -> Passage:
-    """Change the record, with nothing else going on, and follow it until its run has ended."""
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Follows changes through a tapped daemon that has nothing else to do; `calls` is the tap's file."""
+
+    house: House
+    calls: Path
+
+    async def passage(self, record_id: str, fields: dict[str, Any]) -> Passage:
+        """Change the record and follow it until its run has ended."""
+        return await _passage(self, record_id, fields)
+
+
+async def _passage(observer: Observer, record_id: str, fields: dict[str, Any]) -> Passage:
+    house = observer.house
     controls = house.sandbox.salesforce_control, house.sandbox.m3ter_control
     for control in controls:
         await control.clear_journal()
+    observer.calls.write_text("")
     before = await _last_run(house, record_id)
     await house.salesforce("PATCH", f"/sobjects/Opportunity/{record_id}", fields)
 
@@ -66,10 +80,9 @@ async def passage(house: House, record_id: str, fields: dict[str, Any]) -> Passa
     queries, exchanges = [_exchanges(await control.journal()) for control in controls]
     writes = [_span(each)[1] for each in exchanges if each["method"] in WRITES]
     ended = max(writes, default=run.completed_at)
-    lines = (await runs.log(house.db, [run_id]))[run_id]
     return Passage(
         _milliseconds(ended - began),
-        _covered(_calls(lines), began, ended),
+        _covered(tapped.spans(observer.calls), began, ended),
         _covered(map(_span, [*queries, *exchanges]), began, ended),
         queries,
         exchanges,
@@ -90,14 +103,6 @@ def _exchanges(entries: Iterable[Entry]) -> list[Entry]:
 def _span(entry: Entry) -> Span:
     began = datetime.fromisoformat(entry["time"])
     return began, began + timedelta(milliseconds=float(entry["milliseconds"]))
-
-
-def _calls(lines: Iterable[LogLine]) -> list[Span]:
-    return [
-        (each.logged_at, each.logged_at + timedelta(milliseconds=each.detail["milliseconds"]))
-        for each in lines
-        if each.kind == "call"
-    ]
 
 
 def _covered(spans: Iterable[Span], began: datetime, ended: datetime) -> float:

@@ -1,11 +1,12 @@
 """From the change event to what is written in m3ter, beyond the outside calls' own time."""
 
+import time
 from collections.abc import Sequence
 
+from state.database import Pool
 from tests.bench import changes, stage
-from tests.bench.changes import Passage
+from tests.bench.changes import Observer, Passage
 from tests.bench.rows import Reach, Row, percentile
-from tests.bench.stage import Stage
 from tests.sandboxes import sandbox_in_process
 
 COMPANY = 400  # accounts with an agreement each; three of four agreements may still be won
@@ -20,34 +21,46 @@ async def measure() -> list[Row]:
         stage.server() as server,
         sandbox_in_process("--scale", str(COMPANY)) as sandbox,
         stage.staged(sandbox, server) as staged,
-        stage.running(staged.m3sync) as daemon,
+        stage.running(staged.m3sync, is_tapped=True) as daemon,
     ):
         await daemon.until_listening()
         ids = await changes.won(staged.house)
         near, far = ids[:-FAR_FIRST], ids[-FAR_FIRST:]
-        await changes.passage(staged.house, near[0], {"StageName": "Closed Won"})  # logs in, looks codes up
+        observer = Observer(staged.house, daemon.calls)
+        await observer.passage(near[0], {"StageName": "Closed Won"})  # logs in, looks codes up
         rows = [
-            *_rows("first sync", await _won(staged, near[1:])),
-            *_rows("changed", await _renamed(staged, near[1:])),
+            Row("  one durable commit of this PostgreSQL, p50", await _commit(staged.house.db), "ms"),
+            *_rows("first sync", await _won(observer, near[1:])),
+            *_rows("changed", await _renamed(observer, near[1:])),
         ]
         for control in (sandbox.salesforce_control, sandbox.m3ter_control):
             await control.fault("latency", seconds=LATENCY)
         return [
             *rows,
-            *_rows("first sync, 30 ms away", await _won(staged, far)),
-            *_rows("changed, 30 ms away", await _renamed(staged, near[-FAR_CHANGED:])),
+            *_rows("first sync, 30 ms away", await _won(observer, far)),
+            *_rows("changed, 30 ms away", await _renamed(observer, near[-FAR_CHANGED:])),
         ]
 
 
-async def _won(staged: Stage, ids: Sequence[str]) -> list[Passage]:
-    return [await changes.passage(staged.house, each, {"StageName": "Closed Won"}) for each in ids]
+async def _won(observer: Observer, ids: Sequence[str]) -> list[Passage]:
+    return [await observer.passage(each, {"StageName": "Closed Won"}) for each in ids]
 
 
-async def _renamed(staged: Stage, ids: Sequence[str]) -> list[Passage]:
+async def _renamed(observer: Observer, ids: Sequence[str]) -> list[Passage]:
     return [
-        await changes.passage(staged.house, each, {"Name": f"Amended {number} {each}"})
-        for number, each in enumerate(ids)
+        await observer.passage(each, {"Name": f"Amended {number} {each}"}) for number, each in enumerate(ids)
     ]
+
+
+async def _commit(db: Pool) -> float:
+    """A row written and on disk, in milliseconds: a first sync waits for several with each create (law 3)."""
+    took = []
+    await db.execute("CREATE TABLE bench_commits (number integer)")
+    for number in range(200):
+        began = time.perf_counter()
+        await db.execute("INSERT INTO bench_commits VALUES ($1)", number)
+        took.append((time.perf_counter() - began) * 1000)
+    return percentile(took, 50)
 
 
 def _rows(which: str, passages: Sequence[Passage]) -> list[Row]:

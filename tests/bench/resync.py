@@ -1,6 +1,7 @@
 """The re-sync of an agreement that did not change: calls, writes, time."""
 
 from tests.bench import changes, stage
+from tests.bench.changes import Observer
 from tests.bench.rows import Reach, Row, percentile
 from tests.sandboxes import sandbox_in_process
 
@@ -14,14 +15,14 @@ async def measure() -> list[Row]:
         stage.server() as server,
         sandbox_in_process("--scale", str(AGREEMENTS * 2)) as sandbox,
         stage.staged(sandbox, server) as staged,
-        stage.running(staged.m3sync) as daemon,
+        stage.running(staged.m3sync, is_tapped=True) as daemon,
     ):
         await daemon.until_listening()
-        house = staged.house
-        ids = (await changes.won(house))[:AGREEMENTS]
+        observer = Observer(staged.house, daemon.calls)
+        ids = (await changes.won(staged.house))[:AGREEMENTS]
         for each in ids:
-            await changes.passage(house, each, {"StageName": "Closed Won"})
-        again = [await changes.passage(house, each, {"NextStep": "Nothing of m3ter's"}) for each in ids]
+            await observer.passage(each, {"StageName": "Closed Won"})
+        again = [await observer.passage(each, {"NextStep": "Nothing of m3ter's"}) for each in ids]
     reads = max(len(each.m3ter) - each.writes for each in again) / OBJECTS
     return [
         Row("unchanged re-sync, writes", max(each.writes for each in again), "calls", Reach(0), "the most"),

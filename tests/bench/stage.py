@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -34,11 +35,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A started `m3sync run`; `began` is the time of its start, as time.time gives it."""
+    """A started `m3sync run`; `calls` is what `tapped` reads, `began` as time.time gives it."""
 
     process: asyncio.subprocess.Process
     notified: Notified
     log: Path
+    calls: Path
     began: float
 
     @property
@@ -99,22 +101,23 @@ async def house_in(sandbox: Sandbox, url: str, place: Path) -> AsyncIterator[Hou
 
 
 @asynccontextmanager
-async def running(m3sync: Commands) -> AsyncIterator[Daemon]:
-    """`m3sync run`, just started; ended by SIGTERM."""
+async def running(m3sync: Commands, *, is_tapped: bool = False) -> AsyncIterator[Daemon]:
+    """`m3sync run`, just started; ended by SIGTERM. When tapped, its calls are noted."""
     with directory() as place:
-        log = place / "log"
+        log, calls = place / "log", place / "calls"
+        tapped = (sys.executable, "-P", "-m", "tests.bench.tapped", str(calls))
         async with listening(place / "notify") as notified:
             with log.open("wb") as written:
                 began = time.time()
                 process = await asyncio.create_subprocess_exec(
-                    *(*M3SYNC, "--config", str(m3sync.config), "run"),
+                    *(*(tapped if is_tapped else M3SYNC), "--config", str(m3sync.config), "run"),
                     stdout=written,
                     stderr=written,
                     cwd=m3sync.directory,
                     env=environment(NOTIFY_SOCKET=str(place / "notify")),
                 )
             try:
-                yield Daemon(process, notified, log, began)
+                yield Daemon(process, notified, log, calls, began)
             finally:
                 if process.returncode is None:
                     process.send_signal(signal.SIGTERM)
