@@ -4,7 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
-from state import database, sql
+from state import database, names, sql
 from state.database import Connection, Db
 from state.errors import Conflict, NotFound
 from state.models import Integration, NewIntegration
@@ -16,8 +16,9 @@ async def add(db: Db, new: NewIntegration) -> Integration:
     """Make an integration.
 
     Raises Conflict when the name is taken or a credential is for the other system, NotFound when the field
-    mapping or a credential does not exist.
+    mapping or a credential does not exist, NameUnusable.
     """
+    names.check("integration", new.name)
     async with database.transaction(db) as tx:
         await _check_systems(tx, new.salesforce_credential_id, new.m3ter_credential_id)
         try:
@@ -29,8 +30,8 @@ async def add(db: Db, new: NewIntegration) -> Integration:
             raise NotFound(f"There is no field mapping {new.field_mapping_id}.") from error
         except asyncpg.CheckViolationError as error:
             raise Conflict(
-                f"An integration cannot be named {new.name!r} with the flow {new.flow!r}.",
-                "The flow is Account Sync or Sales Agreement Sync; the name is not empty.",
+                f"The integration {new.name} cannot have the flow {new.flow!r}.",
+                "The flow is Account Sync or Sales Agreement Sync.",
             ) from error
         if integration_id is None:
             raise Conflict(f"There is an integration called {new.name} already.", "Choose another name.")
@@ -59,7 +60,11 @@ async def enabled(db: Db) -> list[Integration]:
 
 
 async def enable(db: Db, name_or_id: str | UUID) -> Integration:
-    """Switch on; raises NotFound, and Conflict while a credential is missing."""
+    """Switch on; what changed while it was off is heard now, as far as Salesforce retains it.
+
+    The first time it goes live: what was committed before is never its own. Raises NotFound, and Conflict
+    while a credential is missing.
+    """
     found = await get(db, name_or_id)
     if found.salesforce_credential_id is None or found.m3ter_credential_id is None:
         missing = "m3ter" if found.salesforce_credential_id else "Salesforce"
@@ -71,7 +76,7 @@ async def enable(db: Db, name_or_id: str | UUID) -> Integration:
 
 
 async def disable(db: Db, name_or_id: str | UUID) -> Integration:
-    """Switch off; what waits in the inbox stays."""
+    """Switch off; what waits in the inbox stays, and what changes meanwhile is heard when it is on again."""
     return await _change(db, await get(db, name_or_id), "set_enabled", False)
 
 
