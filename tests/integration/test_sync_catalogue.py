@@ -1,7 +1,9 @@
 """The catalogue is read once, looked at again for what it did not have, and never guesses."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,19 @@ import pytest
 from connectors.errors import RejectedError
 from connectors.m3ter import rest
 from connectors.m3ter.models import EntityKind, M3terCredential
+from daemon.outcomes import SyncResult
+from daemon.to_m3ter import by_hand, presets
 from daemon.to_m3ter.catalogue import Catalogue, Freshness
+from daemon.to_m3ter.links import Links
+from daemon.to_m3ter.mapping.desired import Lookup
+from daemon.to_m3ter.tasks import Connected
+from state import vault
+from state.database import Pool
+from tests.acceptance import house as houses
+from tests.acceptance.house import House
 from tests.sandboxes import LocalSandbox
+
+IMPATIENT = replace(houses.HURRIED, freshness=Freshness(miss=timedelta(0)))
 
 
 class Clock:
@@ -93,3 +106,53 @@ async def test_whether_an_object_may_be_mapped_is_asked_once(
     assert await catalogue.may_map("Account", "Opportunity")
     assert not await catalogue.may_map("Nonsense", "Opportunity")
     assert await reads(sandbox) == 1
+
+
+async def test_what_is_doubted_is_read_anew_unless_it_was_just_read(
+    sandbox: LocalSandbox, catalogue: Catalogue, clock: Clock
+) -> None:
+    lookup = Lookup("Product", "NEW")
+    first = await a_product(sandbox, "NEW")
+    assert await catalogue.resolve((lookup,)) == {lookup: first["id"]}
+    await _replaced(sandbox, first)
+    await catalogue.doubt((lookup,))
+    assert await catalogue.resolve((lookup,)) == {lookup: first["id"]}
+    clock.now = 6
+    await catalogue.doubt((lookup,))
+    assert await catalogue.resolve((lookup,)) not in ({}, {lookup: first["id"]})
+
+
+async def _replaced(sandbox: LocalSandbox, product: dict[str, Any]) -> None:
+    """Deleted, and made anew with the same code."""
+    sandbox.running.organization.delete("Product", product["id"])
+    await a_product(sandbox, product["code"])
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_template_deleted_since_it_was_read_is_looked_up_once_more_when_a_create_is_rejected(
+    sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path, is_replaced: bool
+) -> None:
+    text = presets.text("opportunity")
+    async with (
+        houses.built(sandbox, db, database_url, tmp_path, text) as house,
+        Links(db, vault.load_or_create_key(house.settings.vault_key_path), IMPATIENT) as links,
+    ):
+        assert (await attempt(house, links, "Harbourline - fleet telemetry API")).success
+        old = next(each for each in await house.all("plantemplates") if each["code"] == "SEATS")
+        await house.m3ter("DELETE", f"/plantemplates/{old['id']}")
+        if is_replaced:
+            kept = ("productId", "name", "code", "currency", "standingCharge", "billFrequency")
+            await house.m3ter("POST", "/plantemplates", {name: old[name] for name in kept})
+        result = await attempt(house, links, "Quillmark - editorial seats")
+        plan = next(each for each in result.object_results if each.object_name == "Plan")
+        if is_replaced:
+            assert (result.sync_status, plan.action) == ("Completed", "created")
+        else:
+            assert "m3ter has no PlanTemplate with the code 'SEATS'" in plan.message
+
+
+async def attempt(house: House, links: Links, name: str) -> SyncResult:
+    record_id = (await house.query(f"SELECT Id FROM Opportunity WHERE Name = '{name}'"))[0]["Id"]
+    chosen = await by_hand.choose(house.db, links, by_hand.Wish(record_id))
+    assert isinstance(chosen, Connected)
+    return await by_hand.sync(house.db, houses.IMPATIENT, chosen, record_id)
