@@ -34,6 +34,7 @@ class CurrentStatus(StrEnum):
     NOT_AUTHORIZED = "not authorized"
     SYNCING = "syncing"
     WAITING = "waiting"  # records are known to have changed and wait for their turn or their retry
+    ISSUES = "issues"  # nothing waits, and something needs a person
     IN_STEP = "in step"
 
 

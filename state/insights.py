@@ -45,13 +45,14 @@ def _status(
 ) -> Status:
     parts, records = issues
     waiting = _depth(depth)
+    issue_count = len(parts) + (records[0]["issue_count"] if records else 0)
     return Status(
         integration=integration,
         first_synchronization=_first(depth, syncs),
         first_synchronized_at=syncs["first_at"],
-        current=_current(integration, waiting),
+        current=_current(integration, waiting, issue_count),
         issues=(*parts, *(_record_issue(row) for row in records)),
-        issue_count=len(parts) + (records[0]["issue_count"] if records else 0),
+        issue_count=issue_count,
         last_synchronized_at=syncs["last_at"],
         is_automatic=integration.enabled,
         lag=_lag(waiting),
@@ -65,14 +66,16 @@ def _first(depth: Row | None, syncs: Row) -> FirstSynchronization:
     return FirstSynchronization.DONE if syncs["first_at"] else FirstSynchronization.NOT_STARTED
 
 
-def _current(integration: Integration, depth: InboxDepth) -> CurrentStatus:
+def _current(integration: Integration, depth: InboxDepth, issue_count: int) -> CurrentStatus:
     if depth.claimed:
         return CurrentStatus.SYNCING
     if not integration.enabled:
         return CurrentStatus.DISABLED
     if not integration.authorized:
         return CurrentStatus.NOT_AUTHORIZED
-    return CurrentStatus.WAITING if depth.waiting else CurrentStatus.IN_STEP
+    if depth.waiting:
+        return CurrentStatus.WAITING
+    return CurrentStatus.ISSUES if issue_count or depth.set_aside else CurrentStatus.IN_STEP
 
 
 def _depth(row: Row | None) -> InboxDepth:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from state.insight_models import IssueKind, RunStory
-from state.models import InboxRow, InboxStatus, Intent, RecordState
+from state.models import InboxRow, InboxStatus, Intent, RecordState, SyncStatus
+from state.run_models import RunObject
 
 
 def instruction(kind: IssueKind, record_id: str, due_at: datetime | None) -> str:
@@ -55,12 +56,32 @@ def _of_row(row: InboxRow) -> str:
 
 def _of_end(states: Sequence[RecordState], told: Sequence[RunStory]) -> str:
     if told and told[0].run.success is False:
-        run = told[0].run
-        ended = f"Nothing is planned: the last run ended as {run.status}."
-        return f"{ended} {run.message} {run.instruction}".rstrip()
+        return _of_failure(told[0])
     if told or any(state.last_synced_at for state in states):
         return "Nothing is waiting: the record is in step as of its last sync."
     return "Nothing is waiting: the record does not meet the criterion of its integration."
+
+
+def _of_failure(last: RunStory) -> str:
+    """Each part a sentence: how it ended, the objects that failed with the systems' own words, what to do."""
+    run = last.run
+    told = [run.message]
+    if run.sync_status is SyncStatus.PARTIAL_SUCCESS:  # its message says that the sync ran to its end
+        told = [_of_object(each) for each in last.objects if not each.success]
+    ended = f"Nothing is planned: the last run ended as {run.status}"
+    ended += f" ({run.sync_status})" if run.sync_status else ""
+    parts = [ended, *told, run.instruction]
+    return " ".join(_sentence(part) for part in parts if part)
+
+
+def _of_object(one: RunObject) -> str:
+    failed = f"The {one.object_name} of {one.salesforce_id} failed: "
+    return f"{failed if one.action == 'failed' else ''}{one.message}"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _at(moment: datetime) -> str:

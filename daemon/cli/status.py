@@ -22,7 +22,8 @@ async def status(
         stories = await insights.latest_runs(opened.db, RunFilter(limit=limit)) if limit else []
     if as_json:
         latest = [runs.as_document(story.run, list(story.objects)) for story in stories]
-        printing.document({"integrations": found, "health": reports, "runs": latest})
+        integrations = [wording.status_document(each) for each in found]
+        printing.document({"integrations": integrations, "health": reports, "runs": latest})
         return
     if not found:
         printing.line("There is no integration yet. Make one: m3sync integrations add NAME --mapping NAME")
@@ -49,7 +50,7 @@ def _print(each: Status) -> None:
     printing.facts(
         {
             "First synchronization status": f"{each.first_synchronization.value}{first}",
-            "Current synchronization status": f"{each.current.value}: {waiting}{lag}",
+            "Current synchronization status": f"{wording.current(each)}: {waiting}{lag}",
             "Synchronization issues": each.issue_count or "none",
             "Date of last synchronization": f"{wording.shown(last)} UTC" if last else "never",
             "Automatic synchronization": "on"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from daemon.web import answers, judging
+from daemon.web import answers, judging, wording
 from daemon.web.sources import SOURCES
 from state import health, insights
 from state.errors import StateError
@@ -41,7 +41,8 @@ def _answering(handler: Handler) -> Handler:
 async def status(request: web.Request) -> web.Response:
     """Each integration's Synchronization Information, and what each part says of itself."""
     db = judging.reached(request.app[SOURCES])
-    return answers.json({"integrations": await insights.statuses(db), "health": await health.all(db)})
+    found = [wording.status_document(each) for each in await insights.statuses(db)]
+    return answers.json({"integrations": found, "health": await health.all(db)})
 
 
 @routes.get("/api/v1/runs")
@@ -100,6 +101,7 @@ def record_id_of(request: web.Request) -> str:
     full = request.app[SOURCES].full_record_id(given)
     if full is None:
         raise WrongQueryError(
-            f"{given[:40]} is not a Salesforce record id: it has 15 or 18 letters and digits."
+            f"{given[:40]} is not a Salesforce record id: it has 15 or 18 letters and digits, "
+            "of which the last 3 of 18 check the others."
         )
     return full

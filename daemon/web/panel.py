@@ -33,6 +33,7 @@ _TONES = {
     RunStatus.AWAITING_RETRY.value: "warn",
     RunStatus.RATE_LIMIT_RETRY.value: "warn",
     CurrentStatus.IN_STEP.value: "good",
+    CurrentStatus.ISSUES.value: "bad",
     CurrentStatus.WAITING.value: "warn",
     CurrentStatus.NOT_AUTHORIZED.value: "bad",
 }
@@ -62,6 +63,7 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {
         "came_to": wording.came_to,
+        "current": wording.current,
         "log_text": wording.log_text,
         "version": metadata.version("m3sync"),
     }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from state.insight_models import CurrentStatus, Status
 from state.models import RunStatus
 from state.run_models import LogLine, Run
 
@@ -65,6 +66,20 @@ def came_to(run: Run) -> str:
     """The sync status where the sync has come to one for good, else the run's: it is tried again, say."""
     has_ended = run.status in (RunStatus.COMPLETE, RunStatus.ERROR)
     return str(run.sync_status.value if run.sync_status and has_ended else run.status.value)
+
+
+def current(status: Status) -> str:
+    """What an integration is doing now: `in step`, `waiting`, `3 issues`."""
+    if status.current is not CurrentStatus.ISSUES:
+        return str(status.current.value)
+    count = max(status.issue_count, status.inbox.set_aside)
+    return f"{count} issue{'' if count == 1 else 's'}"
+
+
+def status_document(status: Status) -> dict[str, Any]:
+    """An integration's status for machines; its lag has the name that metrics and health give it."""
+    fields: dict[str, Any] = plain(status)
+    return {("lag_seconds" if name == "lag" else name): value for name, value in fields.items()}
 
 
 def change_text(change: object) -> str:

@@ -20,7 +20,8 @@ FROM integrations i;
 
 -- issues --
 -- Records of one integration that need a person or are being retried, the gravest and latest first, with
--- how many there are in all. Objects that were flagged not to sync are no issue. $1 integration, $2 limit
+-- how many there are in all. Objects that were flagged not to sync are no issue; neither is a record of which
+-- nothing but a person's wish is known, and of which nothing was ever met: a mistyped id would be one for ever. $1 integration, $2 limit
 WITH stuck AS (
     SELECT CASE status WHEN 'SET_ASIDE' THEN 'set aside' ELSE 'retrying' END AS kind,
         record_id AS subject, coalesce(error, '') AS message, '' AS instruction, changed_at AS since,
@@ -37,12 +38,16 @@ WITH stuck AS (
     FROM record_states s
     LEFT JOIN runs r ON r.run_id = s.last_run_id
     LEFT JOIN LATERAL (
-        SELECT string_agg(object_name || ': ' || message, ' ' ORDER BY position) AS message, count(*) AS failures
+        SELECT string_agg(object_name || ': ' || message, '; ' ORDER BY position) AS message, count(*) AS failures
         FROM run_objects WHERE run_id = s.last_run_id AND action = 'failed'
     ) o ON true
     WHERE s.integration_id = $1
       AND (s.sync_status = 'Failed' OR (s.sync_status = 'Partial Success' AND o.failures > 0))
       AND s.record_id NOT IN (SELECT subject FROM stuck)
+      AND NOT (s.sync_status = 'Failed' AND r.cause = 'manual' AND s.first_synced_at IS NULL
+               AND NOT EXISTS (SELECT FROM run_objects x WHERE x.run_id = s.last_run_id)
+               AND NOT EXISTS (SELECT FROM record_parents p WHERE p.parent_id = s.record_id)
+               AND NOT EXISTS (SELECT FROM change_events e WHERE e.record_id = s.record_id))
 )
 SELECT kind, subject, message, instruction, since, run_id, inbox_id, due_at, count(*) OVER () AS issue_count
 FROM (SELECT * FROM stuck UNION ALL SELECT * FROM failed) AS issue

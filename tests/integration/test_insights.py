@@ -1,4 +1,7 @@
+"""What the read service tells: status with its issues, runs, a record's story and what is next, figures."""
+
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -45,14 +48,16 @@ async def status(db: Pool) -> Status:
     return found
 
 
-async def sync(db: Pool, integration_id: UUID, number: int = 1, **values: object) -> UUID:
+async def sync(
+    db: Pool, integration_id: UUID, number: int = 1, *, cause: str = "change", **values: object
+) -> UUID:
     """One whole sync of a record, ending as `values` say."""
     claim = await claimed(db, integration_id)
-    new = NewRun(integration_id, "Opportunity", record_id(number), "change", 1, claim.first_changed_at)
+    new = NewRun(integration_id, "Opportunity", record_id(number), cause, 1, claim.first_changed_at)
     run_id = await runs.start(db, new)
     fields = {"status": RunStatus.COMPLETE, "success": True, "sync_status": SyncStatus.COMPLETED, **values}
     result = RunResult(**fields)  # type: ignore[arg-type]  # any field may be given
-    now = datetime.now(UTC)
+    now = None if result.sync_status is SyncStatus.FAILED else datetime.now(UTC)
     async with database.transaction(db) as tx:
         await runs.finish(tx, run_id, result)
         state = RecordState(integration_id, record_id(number), True, result.sync_status, run_id, None, now)
@@ -133,7 +138,11 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
     key = agreements.integration_id
     flagged = RunObject("Plan", record_id(1), "flagged", False, "was flagged to not sync.")
     overlap = RunObject("Commitment", record_id(2), "failed", False, "Commitment would overlap")
-    partial = {"status": RunStatus.ERROR, "success": False, "sync_status": SyncStatus.PARTIAL_SUCCESS}
+    partial: dict[str, Any] = {
+        "status": RunStatus.ERROR,
+        "success": False,
+        "sync_status": SyncStatus.PARTIAL_SUCCESS,
+    }
     await put(db, key, 1)
     await sync(db, key, 1, **partial, objects=(flagged,))
     await put(db, key, 2)
@@ -147,7 +156,7 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
             else:
                 await inbox.postpone(tx, claim, later, "m3ter answered 503.")
     found = await status(db)
-    assert found.issue_count == 3
+    assert (found.issue_count, found.current) == (3, CurrentStatus.WAITING)
     assert [(each.kind, each.subject) for each in found.issues] == [
         (IssueKind.SET_ASIDE, record_id(3)),
         (IssueKind.FAILED, record_id(2)),
@@ -158,6 +167,50 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
     assert failed.run_id == run_id
     assert found.issues[0].inbox_id is not None
     assert "is tried again at" in found.issues[2].instruction
+    await db.execute("DELETE FROM inbox WHERE status = 'WAITING'")
+    assert (await status(db)).current is CurrentStatus.ISSUES
+
+
+async def test_a_mistyped_id_is_no_standing_issue_and_a_record_that_was_heard_of_or_met_is(
+    db: Pool, agreements: Integration
+) -> None:
+    key = agreements.integration_id
+    async with database.transaction(db) as tx:
+        await inbox.receive(tx, ORG, [change(2)], [])
+    failed: dict[str, Any] = {"status": RunStatus.ERROR, "success": False, "sync_status": SyncStatus.FAILED}
+    refused = RunObject("Account", record_id(3), "failed", False, "m3ter says no.")
+    for number, cause, objects in ((1, "manual", ()), (2, "manual", ()), (3, "manual", (refused,))):
+        await put(db, key, number)
+        await sync(db, key, number, cause=cause, objects=objects, **failed)
+    assert {each.subject for each in (await status(db)).issues} == {record_id(2), record_id(3)}
+
+
+async def test_what_is_next_after_a_failure_names_what_failed_in_sentences(
+    db: Pool, agreements: Integration
+) -> None:
+    key = agreements.integration_id
+    overlap = RunObject("Commitment", record_id(1), "failed", False, "Commitment would overlap")
+    flagged = RunObject("Plan", record_id(1), "flagged", False, "The object plans was flagged to not sync.")
+    ended: dict[str, Any] = {
+        "status": RunStatus.ERROR,
+        "success": False,
+        "message": "Sync process completed successfully",
+    }
+    partial = {**ended, "sync_status": SyncStatus.PARTIAL_SUCCESS, "instruction": "Move its dates."}
+    await put(db, key)
+    await sync(db, key, objects=(overlap, flagged), **partial)
+    (sentences,) = (await insights.explain(db, record_id(1))).next
+    assert sentences == (
+        "Nothing is planned: the last run ended as ERROR (Partial Success). "
+        f"The Commitment of {record_id(1)} failed: Commitment would overlap. "
+        "The object plans was flagged to not sync. Move its dates."
+    )
+    await put(db, key)
+    failed = {**ended, "sync_status": SyncStatus.FAILED, "message": "Sync process failed: it is gone"}
+    await sync(db, key, **failed)
+    assert (await insights.explain(db, record_id(1))).next == (
+        "Nothing is planned: the last run ended as ERROR (Failed). Sync process failed: it is gone.",
+    )
 
 
 async def test_the_latest_runs_come_with_objects_and_answer_to_every_filter(

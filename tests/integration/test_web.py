@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.settings import ConfigurationError
+from daemon.configuration import ConfigurationError
 from daemon.web import judging
 from daemon.web.sources import Sources
 from state import database, health
@@ -103,7 +103,10 @@ async def test_healthz_says_lag_last_sync_and_what_is_wrong(
     assert summary["name"] == "Agreements"
     assert summary["last_synchronized_at"].endswith("Z")
     assert summary["lag_seconds"] is None
-    assert summary["issue_count"] == 2
+    assert (summary["issue_count"], summary["current"]) == (2, "issues")
+    (status,) = json.loads((await site.get("/api/v1/status")).text)["integrations"]
+    assert (status["lag_seconds"], "lag" in status, status["current"]) == (None, False, "issues")
+    assert '<span class="pill bad">2 issues</span>' in (await site.get("/")).text
 
 
 async def test_metrics_are_prometheus_text_under_one_prefix(
