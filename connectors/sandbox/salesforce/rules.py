@@ -4,14 +4,11 @@ import calendar
 from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from connectors.sandbox.salesforce import notation, values
 from connectors.sandbox.salesforce.errors import SalesforceError
+from connectors.sandbox.salesforce.tables import Tables
 from connectors.sandbox.salesforce.values import Row
-
-if TYPE_CHECKING:
-    from connectors.sandbox.salesforce.records import Org
 
 STAGES: dict[str, tuple[int, str]] = {
     "Prospecting": (10, "Pipeline"),
@@ -28,7 +25,7 @@ STAGES: dict[str, tuple[int, str]] = {
 _NUMBERED = {"Order": "OrderNumber", "Contract": "ContractNumber", "OrderItem": "OrderItemNumber"}
 
 
-def derive(org: "Org", object_name: str, row: Row, given: Iterable[str]) -> None:
+def derive(tables: Tables, object_name: str, row: Row, given: Iterable[str]) -> None:
     """Set the computed fields of a row about to be stored; `given` names what the request wrote."""
     match object_name:
         case "Contact" | "Lead" | "User":
@@ -36,21 +33,21 @@ def derive(org: "Org", object_name: str, row: Row, given: Iterable[str]) -> None
         case "Opportunity":
             _opportunity(row, set(given))
         case "PricebookEntry":
-            product = org.row(row["Product2Id"]) or {}
+            product = tables.row(row["Product2Id"]) or {}
             row.update(Name=product.get("Name"), ProductCode=product.get("ProductCode"))
         case "OpportunityLineItem":
-            _line(org, row, set(given))
-            parent = org.row(row["OpportunityId"]) or {}
-            row["Name"] = f"{parent.get('Name')} {_product_name(org, row)}"[:376]
+            _line(tables, row, set(given))
+            parent = tables.row(row["OpportunityId"]) or {}
+            row["Name"] = f"{parent.get('Name')} {_product_name(tables, row)}"[:376]
         case "OrderItem":
-            _line(org, row, set(given) - {"TotalPrice"})
+            _line(tables, row, set(given) - {"TotalPrice"})
         case "Order" | "Contract":
             status = row.get("Status")
             row["StatusCode"] = {"In Approval Process": "InApproval"}.get(str(status), status)
             if object_name == "Contract":
                 row["EndDate"] = _end_of_term(row)
     if object_name in _NUMBERED:
-        row.setdefault(_NUMBERED[object_name], org.next_number(object_name))
+        row.setdefault(_NUMBERED[object_name], tables.next_number(object_name))
 
 
 def _opportunity(row: Row, given: set[str]) -> None:
@@ -66,8 +63,8 @@ def _opportunity(row: Row, given: set[str]) -> None:
     row.update(FiscalYear=closes.year, FiscalQuarter=(closes.month + 2) // 3)
 
 
-def _line(org: "Org", row: Row, given: set[str]) -> None:
-    entry = org.row(row["PricebookEntryId"]) or {}
+def _line(tables: Tables, row: Row, given: set[str]) -> None:
+    entry = tables.row(row["PricebookEntryId"]) or {}
     for name in ("Product2Id", "ProductCode"):
         row[name] = entry.get(name)
     row["ListPrice"] = entry.get("UnitPrice")
@@ -81,8 +78,8 @@ def _line(org: "Org", row: Row, given: set[str]) -> None:
         row["TotalPrice"] = notation.number(row["UnitPrice"] * quantity, 2)
 
 
-def _product_name(org: "Org", row: Row) -> str:
-    entry = org.row(row["PricebookEntryId"]) or {}
+def _product_name(tables: Tables, row: Row) -> str:
+    entry = tables.row(row["PricebookEntryId"]) or {}
     return str(entry.get("Name"))
 
 
@@ -100,23 +97,23 @@ def _end_of_term(row: Row) -> str | None:
     return (date(year, month, day) - timedelta(days=1)).isoformat()
 
 
-def ripple(org: "Org", object_name: str, row: Row) -> Iterable[tuple[str, Row]]:
+def ripple(tables: Tables, object_name: str, row: Row) -> Iterable[tuple[str, Row]]:
     """Rows elsewhere whose roll-ups and copies follow from a written row; they raise no change event."""
     match object_name:
         case "OpportunityLineItem":
-            yield from _rolled_up(org, row["OpportunityId"], "OpportunityLineItem", "OpportunityId")
+            yield from _rolled_up(tables, row["OpportunityId"], "OpportunityLineItem", "OpportunityId")
         case "OrderItem":
-            yield from _rolled_up(org, row["OrderId"], "OrderItem", "OrderId")
+            yield from _rolled_up(tables, row["OrderId"], "OrderItem", "OrderId")
         case "Product2":
-            for entry_id in org.table("PricebookEntry").find("Product2Id", row["Id"]) or ():
-                yield from _with_copies(org, entry_id, row)
+            for entry_id in tables.table("PricebookEntry").find("Product2Id", row["Id"]) or ():
+                yield from _with_copies(tables, entry_id, row)
 
 
-def _rolled_up(org: "Org", parent_id: str, child: str, by: str) -> Iterable[tuple[str, Row]]:
-    parent = org.row(parent_id)
+def _rolled_up(tables: Tables, parent_id: str, child: str, by: str) -> Iterable[tuple[str, Row]]:
+    parent = tables.row(parent_id)
     if parent is None:
         return
-    table = org.table(child)
+    table = tables.table(child)
     lines = [table.rows[line_id] for line_id in table.find(by, parent_id) or ()]
     lines = [line for line in lines if not line["IsDeleted"]]
     if child == "OpportunityLineItem":
@@ -129,12 +126,12 @@ def _rolled_up(org: "Org", parent_id: str, child: str, by: str) -> Iterable[tupl
         yield parent_id, {**parent, **computed}
 
 
-def _with_copies(org: "Org", entry_id: str, product: Row) -> Iterable[tuple[str, Row]]:
-    entry = org.table("PricebookEntry").rows[entry_id]
+def _with_copies(tables: Tables, entry_id: str, product: Row) -> Iterable[tuple[str, Row]]:
+    entry = tables.table("PricebookEntry").rows[entry_id]
     if entry.get("Name") == product.get("Name") and entry.get("ProductCode") == product.get("ProductCode"):
         return
     yield entry_id, {**entry, "Name": product.get("Name"), "ProductCode": product.get("ProductCode")}
     for line_object in ("OpportunityLineItem", "OrderItem"):
-        table = org.table(line_object)
+        table = tables.table(line_object)
         for line_id in table.find("PricebookEntryId", entry_id) or ():
             yield line_id, {**table.rows[line_id], "ProductCode": product.get("ProductCode")}

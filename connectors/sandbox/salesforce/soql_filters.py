@@ -3,11 +3,12 @@
 import operator
 from collections.abc import Callable, Iterable
 from datetime import date
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
 from connectors.sandbox.salesforce import ids, notation, soql_dates
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.fields import NUMBER_TYPES, TEXT_TYPES, Field
+from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.soql_paths import Paths
 from connectors.sandbox.salesforce.soql_syntax import (
     Both,
@@ -22,9 +23,6 @@ from connectors.sandbox.salesforce.soql_syntax import (
 )
 from connectors.sandbox.salesforce.soql_tokens import like_pattern, refusal, unescaped
 from connectors.sandbox.salesforce.values import Row
-
-if TYPE_CHECKING:
-    from connectors.sandbox.salesforce.records import Org
 
 Predicate = Callable[[Row], bool]
 SubQuery = Callable[[Query, Field], set[Any]]
@@ -46,7 +44,7 @@ def comparable(field: Field, value: Any) -> Any:
 class Filters:
     """Compiles the conditions of one query."""
 
-    def __init__(self, org: "Org", paths: Paths, text: str, among: SubQuery) -> None:
+    def __init__(self, org: Org, paths: Paths, text: str, among: SubQuery) -> None:
         self._org = org
         self._paths = paths
         self._text = text

@@ -2,18 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from connectors.sandbox.salesforce.errors import SEE_WSDL, SalesforceError
 from connectors.sandbox.salesforce.fields import Field
+from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.schema import Child, SObject
 from connectors.sandbox.salesforce.soql_syntax import Path, Query
 from connectors.sandbox.salesforce.soql_tokens import refusal
 from connectors.sandbox.salesforce.storage import rendered
 from connectors.sandbox.salesforce.values import Row
-
-if TYPE_CHECKING:
-    from connectors.sandbox.salesforce.records import Org
 
 Getter = Callable[[Row], Any]
 MAX_LEVELS = 5
@@ -31,7 +29,7 @@ class Resolved:
 class Paths:
     """Resolves the paths of one query against its object."""
 
-    def __init__(self, org: "Org", owner: SObject, query: Query, *, sees_deleted: bool) -> None:
+    def __init__(self, org: Org, owner: SObject, query: Query, *, sees_deleted: bool) -> None:
         self._org = org
         self._owner = owner
         self._query = query

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from connectors.sandbox.salesforce import soql_parser, soql_plan
 from connectors.sandbox.salesforce.errors import SEE_WSDL, SalesforceError
 from connectors.sandbox.salesforce.fields import Field
+from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.schema import Child, SObject
 from connectors.sandbox.salesforce.soql_filters import Filters, comparable
 from connectors.sandbox.salesforce.soql_paths import Getter, Paths, Resolved
@@ -15,9 +16,6 @@ from connectors.sandbox.salesforce.soql_syntax import FieldsCall, Order, Path, Q
 from connectors.sandbox.salesforce.soql_tokens import malformed, refusal
 from connectors.sandbox.salesforce.storage import Table
 from connectors.sandbox.salesforce.values import Row
-
-if TYPE_CHECKING:
-    from connectors.sandbox.salesforce.records import Org
 
 MAX_OFFSET = 2000
 Nested = Callable[["Prepared", list[str]], Any]
@@ -37,7 +35,7 @@ class Shape:
 class Prepared:
     """One query, checked and ready to run; raises SalesforceError where Salesforce would refuse it."""
 
-    def __init__(self, org: "Org", query: Query, *, source: str, sees_deleted: bool) -> None:
+    def __init__(self, org: Org, query: Query, *, source: str, sees_deleted: bool) -> None:
         definition = org.schema.find(source)
         if definition is None:
             advice = SEE_WSDL.format(kind="object", name="entity")
@@ -157,7 +155,7 @@ class Prepared:
         return shown
 
 
-def prepare(org: "Org", text: str, *, sees_deleted: bool = False) -> Prepared:
+def prepare(org: Org, text: str, *, sees_deleted: bool = False) -> Prepared:
     """Parse and check a query; raises SalesforceError."""
     query = soql_parser.parse(text)
     return Prepared(org, query, source=query.source, sees_deleted=sees_deleted)

@@ -1,19 +1,18 @@
 """One transaction: every write of it or none, told to the listeners as each record's net change."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import uuid4
 
 from connectors.sandbox.salesforce import incoming, notation, rules
-from connectors.sandbox.salesforce.changes import Actor, RecordChange, change_type_of, differing
+from connectors.sandbox.salesforce.changes import Actor, Listener, RecordChange, change_type_of, differing
 from connectors.sandbox.salesforce.errors import SalesforceError, deleted, no_access, not_found
 from connectors.sandbox.salesforce.schema import SObject
 from connectors.sandbox.salesforce.storage import Table
+from connectors.sandbox.salesforce.tables import Tables
 from connectors.sandbox.salesforce.values import Row
-
-if TYPE_CHECKING:
-    from connectors.sandbox.salesforce.records import Org
 
 
 class Transaction:
@@ -22,13 +21,14 @@ class Transaction:
     A write that is refused raises SalesforceError and leaves no trace, so that the others may go on.
     """
 
-    def __init__(self, org: "Org", actor: Actor) -> None:
-        self._org = org
+    def __init__(self, tables: Tables, actor: Actor, began_at: datetime, announce: Listener) -> None:
+        self._tables = tables
         self._actor = actor
+        self._announce = announce
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._touched: dict[str, Row | None] = {}
         self.key = str(uuid4())
-        self.began_at = org.now()
+        self.began_at = began_at
 
     def __enter__(self) -> Self:
         return self
@@ -43,58 +43,58 @@ class Transaction:
 
     def create(self, object_name: str, given: Mapping[str, Any], *, record_id: str | None = None) -> str:
         """A new record; returns its 18-character id. `record_id` gives it a known id."""
-        table = self._org.table(object_name)
+        table = self._tables.table(object_name)
         owner = table.definition
         if given.get("Id") is not None:
             raise SalesforceError(
                 "INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call", ("Id",)
             )
-        accepted = incoming.accept(self._org, owner, given, is_new=True)
+        accepted = incoming.accept(self._tables, owner, given, is_new=True)
         row = dict(accepted)
         incoming.complete(owner, row)
         if row.get("OwnerId") is None and owner.find("OwnerId") is not None:
             row["OwnerId"] = self._actor.user_id
         new_id = record_id or table.mint()
-        incoming.check_unique(self._org, owner, new_id, row)
-        rules.derive(self._org, owner.name, row, accepted)
+        incoming.check_unique(self._tables, owner, new_id, row)
+        rules.derive(self._tables, owner.name, row, accepted)
         self._stamp(row, is_new=True)
         self._store(table, new_id, {"Id": new_id, "IsDeleted": False, **row})
         return new_id
 
     def update(self, object_name: str, record_id: str, given: Mapping[str, Any]) -> None:
         """Change fields of a record; a field given as None is emptied."""
-        table = self._org.table(object_name)
+        table = self._tables.table(object_name)
         owner, before = table.definition, self._writable(table, record_id)
-        changes = incoming.accept(self._org, owner, without_id(given), is_new=False)
+        changes = incoming.accept(self._tables, owner, without_id(given), is_new=False)
         row = {**before, **changes}
-        incoming.check_unique(self._org, owner, record_id, row)
-        rules.derive(self._org, owner.name, row, changes)
+        incoming.check_unique(self._tables, owner, record_id, row)
+        rules.derive(self._tables, owner.name, row, changes)
         self._stamp(row, is_new=False)
         self._store(table, record_id, row)
 
     def delete(self, object_name: str, record_id: str) -> None:
         """Put a record, and those that belong to it, into the recycle bin."""
-        table = self._org.table(object_name)
+        table = self._tables.table(object_name)
         self._writable(table, record_id)
         self._bin(table, record_id)
 
     def undelete(self, object_name: str, record_id: str) -> None:
         """Bring a record, and those deleted with it, back from the recycle bin."""
-        table = self._org.table(object_name)
+        table = self._tables.table(object_name)
         row = table.rows.get(record_id)
         if row is None or not row["IsDeleted"]:
             raise SalesforceError("UNDELETE_FAILED", "Entity is not in the recycle bin", ())
-        key = self._org.binned_with.get(record_id)
+        key = self._tables.binned_with.get(record_id)
         restored = {**row, "IsDeleted": False}
         self._stamp(restored, is_new=False)
         self._store(table, record_id, restored)
         for child_table, child_id in self._children(table.definition, record_id):
-            if child_table.rows[child_id]["IsDeleted"] and self._org.binned_with.get(child_id) == key:
+            if child_table.rows[child_id]["IsDeleted"] and self._tables.binned_with.get(child_id) == key:
                 self.undelete(child_table.definition.name, child_id)
 
     def empty_bin(self, object_name: str, record_id: str) -> None:
         """Delete for good what lies in the recycle bin."""
-        table = self._org.table(object_name)
+        table = self._tables.table(object_name)
         row = table.rows.get(record_id)
         if row is None or not row["IsDeleted"]:
             raise SalesforceError("INVALID_ID_FIELD", "Entity is not in the recycle bin", ())
@@ -121,14 +121,14 @@ class Transaction:
             raise not_found()
         if row["IsDeleted"]:
             raise deleted()
-        if self._org.is_hidden(record_id):
+        if self._tables.is_hidden(record_id):
             raise no_access()
         return row
 
     def _bin(self, table: Table, record_id: str) -> None:
         row = {**table.rows[record_id], "IsDeleted": True}
         self._stamp(row, is_new=False)
-        self._org.binned_with[record_id] = self.key
+        self._tables.binned_with[record_id] = self.key
         self._store(table, record_id, row)
         for child_table, child_id in self._children(table.definition, record_id):
             if not child_table.rows[child_id]["IsDeleted"]:
@@ -137,7 +137,7 @@ class Transaction:
     def _children(self, owner: SObject, record_id: str) -> list[tuple[Table, str]]:
         found: list[tuple[Table, str]] = []
         for child in owner.cascades:
-            table = self._org.table(child.object_name)
+            table = self._tables.table(child.object_name)
             found += [(table, child_id) for child_id in table.find(child.field_name, record_id) or ()]
         return found
 
@@ -152,14 +152,14 @@ class Transaction:
         before = table.put(record_id, kept)
         self._undo.append((table, record_id, before))
         self._touched.setdefault(record_id, before)
-        for other_id, other_row in rules.ripple(self._org, table.definition.name, kept or before or {}):
-            other = self._org.table_of_id(other_id)
+        for other_id, other_row in rules.ripple(self._tables, table.definition.name, kept or before or {}):
+            other = self._tables.table_of_id(other_id)
             self._undo.append((other, other_id, other.put(other_id, other_row)))
 
     def _commit(self) -> None:
         changes: list[RecordChange] = []
         for record_id, before in self._touched.items():
-            table = self._org.table_of_id(record_id)
+            table = self._tables.table_of_id(record_id)
             after = table.rows.get(record_id)
             if after is not None:
                 table.touch(record_id)
@@ -183,7 +183,7 @@ class Transaction:
         self._undo.clear()
         self._touched = {}
         if changes:
-            self._org.announce(changes)
+            self._announce(changes)
 
 
 def without_id(given: Mapping[str, Any]) -> dict[str, Any]:
