@@ -1,5 +1,6 @@
 """Bills: read with or without their lines and total, approved, locked; and their line items on their own."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,7 @@ from connectors.sandbox.m3ter import answers, filters, listing, times
 from connectors.sandbox.m3ter.entities import PREFIX
 from connectors.sandbox.m3ter.organization import Organization, shown
 from connectors.sandbox.m3ter.refusals import bad_request, not_found
+from connectors.sandbox.m3ter.tables import Table
 
 Entity = dict[str, Any]
 
@@ -22,46 +24,64 @@ def total(bill: Entity) -> Decimal:
 
 def routes(organization: Organization) -> list[web.RouteDef]:
     """Everything about bills but the search."""
+    bills = Bills(organization)
+    path = f"{PREFIX}/bills"
+    return [
+        web.get(path, bills.listed),
+        web.get(f"{path}/accountid/{{account_id}}", bills.of_account),
+        web.get(f"{path}/latest/{{account_id}}", bills.latest),
+        web.post(f"{path}/approve", bills.approve),
+        web.get(f"{path}/{{id}}", bills.get),
+        web.put(f"{path}/{{id}}/status", bills.set_status),
+        web.put(f"{path}/{{id}}/lock", bills.lock),
+    ]
 
-    async def listed(request: web.Request) -> web.Response:
-        table = organization.store.tables["Bill"]
-        return _page(organization, request, filters.select(table, request.query, organization.now()))
 
-    async def of_account(request: web.Request) -> web.Response:
-        picked = organization.store.tables["Bill"].candidates("accountId", [request.match_info["account_id"]])
-        return _page(organization, request, filters.Selection(picked, lambda _bill: True))
+@dataclass(frozen=True, slots=True)
+class Bills:
+    """The handlers of one organization's bills."""
 
-    async def latest(request: web.Request) -> web.Response:
+    organization: Organization
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """The bills that fit the query."""
+        picked = filters.select(self._table, request.query, self.organization.now())
+        return _page(self.organization, request, picked)
+
+    async def of_account(self, request: web.Request) -> web.Response:
+        """All bills of one account."""
+        picked = self._table.candidates("accountId", [request.match_info["account_id"]])
+        return _page(self.organization, request, filters.Selection(picked, lambda _bill: True))
+
+    async def latest(self, request: web.Request) -> web.Response:
+        """The newest bill of an account."""
         account_id = request.match_info["account_id"]
-        bill = organization.store.tables["Bill"].newest("accountId", account_id)
+        bill = self._table.newest("accountId", account_id)
         if bill is None:
             raise not_found("Bill of Account", account_id)
         return answers.reply(_whole(bill))
 
-    async def get(request: web.Request) -> web.Response:
-        return answers.reply(_whole(organization.store.get("Bill", request.match_info["id"])))
+    async def get(self, request: web.Request) -> web.Response:
+        """One bill."""
+        return answers.reply(_whole(self.organization.store.get("Bill", request.match_info["id"])))
 
-    async def set_status(request: web.Request) -> web.Response:
+    async def set_status(self, request: web.Request) -> web.Response:
+        """Approve one bill, or take that back."""
         body = await answers.body_of(request)
         status = body.get("status") if isinstance(body, dict) else None
-        return answers.reply(_set_status(organization, request.match_info["id"], status))
+        return answers.reply(_set_status(self.organization, request.match_info["id"], status))
 
-    async def approve(request: web.Request) -> web.Response:
-        return answers.reply(_approve(organization, await answers.body_of(request)))
+    async def approve(self, request: web.Request) -> web.Response:
+        """Approve several bills."""
+        return answers.reply(_approve(self.organization, await answers.body_of(request)))
 
-    async def lock(request: web.Request) -> web.Response:
-        return answers.reply(_lock(organization, request.match_info["id"]))
+    async def lock(self, request: web.Request) -> web.Response:
+        """Lock one bill for good."""
+        return answers.reply(_lock(self.organization, request.match_info["id"]))
 
-    path = f"{PREFIX}/bills"
-    return [
-        web.get(path, listed),
-        web.get(f"{path}/accountid/{{account_id}}", of_account),
-        web.get(f"{path}/latest/{{account_id}}", latest),
-        web.post(f"{path}/approve", approve),
-        web.get(f"{path}/{{id}}", get),
-        web.put(f"{path}/{{id}}/status", set_status),
-        web.put(f"{path}/{{id}}/lock", lock),
-    ]
+    @property
+    def _table(self) -> Table:
+        return self.organization.store.tables["Bill"]
 
 
 def _page(organization: Organization, request: web.Request, selection: filters.Selection) -> web.Response:

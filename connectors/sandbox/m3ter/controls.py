@@ -1,7 +1,7 @@
 """What a test may tell this m3ter: other behaviour, expired tokens, entities read or kept directly."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from aiohttp import web
@@ -14,48 +14,53 @@ from connectors.sandbox.m3ter.refusals import RefusedError
 Document = dict[str, Any]
 
 
-def actions(organization: Organization) -> Mapping[str, Callable[[Document], Document]]:
-    """Acts of the control API, all POST under /sandbox/; each raises ValueError for what it cannot do.
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Acts of the control API, all POST under /sandbox/; each raises ValueError for what it cannot do."""
 
-    behaviour      {"requests_per_second": null, …} sets fields of settings.Behaviour -> all of them
-    tokens/expire  {} withdraws every token
-    entities       {} -> {"counts"}; {"kind": "Account"} -> {"entities"}, newest first
-    create         {"kind", "body"} -> {"entity"}, checked as a POST is, told as an event
-    load           {"kind", "rows"} -> {"ids"}, oldest first, unchecked, without events
-    """
+    organization: Organization
 
-    def behaviour(asked: Document) -> Document:
-        held = asdict(organization.behaviour)
+    def behaviour(self, asked: Document) -> Document:
+        """{"requests_per_second": null, …} sets fields of settings.Behaviour -> all of them."""
+        held = asdict(self.organization.behaviour)
         for name, value in asked.items():
             if name not in held:
                 raise ValueError(f"{name} is none of {', '.join(held)}")
-            setattr(organization.behaviour, name, value)
-        return asdict(organization.behaviour)
+            setattr(self.organization.behaviour, name, value)
+        return asdict(self.organization.behaviour)
 
-    def expire_tokens(_asked: Document) -> Document:
-        organization.expire_tokens()
+    def expire_tokens(self, _asked: Document) -> Document:
+        """{} withdraws every token."""
+        self.organization.expire_tokens()
         return {}
 
-    def entities(asked: Document) -> Document:
+    def entities(self, asked: Document) -> Document:
+        """{} -> {"counts"}; {"kind": "Account"} -> {"entities"}, newest first."""
         if "kind" not in asked:
-            return {"counts": organization.counts()}
-        return {"entities": organization.all(_kind(asked))}
+            return {"counts": self.organization.counts()}
+        return {"entities": self.organization.all(_kind(asked))}
 
-    def create(asked: Document) -> Document:
+    def create(self, asked: Document) -> Document:
+        """{"kind", "body"} -> {"entity"}, checked as a POST is, told as an event."""
         try:
-            return {"entity": organization.create(_kind(asked), asked.get("body"))}
+            return {"entity": self.organization.create(_kind(asked), asked.get("body"))}
         except RefusedError as refusal:
             raise ValueError(refusal.message) from refusal
 
-    def load(asked: Document) -> Document:
-        return {"ids": [one["id"] for one in organization.load(_kind(asked), asked["rows"])]}
+    def load(self, asked: Document) -> Document:
+        """{"kind", "rows"} -> {"ids"}, oldest first, unchecked, without events."""
+        return {"ids": [one["id"] for one in self.organization.load(_kind(asked), asked["rows"])]}
 
+
+def actions(organization: Organization) -> Mapping[str, Callable[[Document], Document]]:
+    """Each act by its path under /sandbox/."""
+    acts = Acts(organization)
     return {
-        "behaviour": behaviour,
-        "tokens/expire": expire_tokens,
-        "entities": entities,
-        "create": create,
-        "load": load,
+        "behaviour": acts.behaviour,
+        "tokens/expire": acts.expire_tokens,
+        "entities": acts.entities,
+        "create": acts.create,
+        "load": acts.load,
     }
 
 

@@ -81,55 +81,80 @@ def full(owner: SObject, schema: Schema, version: str) -> dict[str, Any]:
 
 
 def _field(field: Field) -> dict[str, Any]:
-    is_long = field.type == "address" or (field.type == "textarea" and field.length > 255)
     return {
         "name": field.name,
         "label": field.label,
         "type": field.type,
+        **_size(field),
+        **_writing(field),
+        **_finding(field),
+        **_pointing(field),
+        "custom": field.is_custom,
+        "calculated": False,
+        "caseSensitive": False,
+        "autoNumber": field.name in {"OrderNumber", "OrderItemNumber", "ContractNumber"},
+        "compoundFieldName": field.compound,
+        "restrictedPicklist": field.is_restricted,
+        "picklistValues": [_choice(field, value) for value in field.values],
+        "encrypted": False,
+        "htmlFormatted": False,
+        "deprecatedAndHidden": False,
+        "dependentPicklist": False,
+        "inlineHelpText": None,
+    }
+
+
+def _size(field: Field) -> dict[str, Any]:
+    return {
         "soapType": _SOAP.get(field.type, "xsd:string"),
         "length": field.length,
         "byteLength": field.length * 3 if field.type in TEXT_TYPES else field.length,
         "precision": field.precision if field.type != "int" else 0,
         "digits": field.precision if field.type == "int" else 0,
         "scale": field.scale,
+    }
+
+
+def _writing(field: Field) -> dict[str, Any]:
+    return {
         "nillable": field.is_nillable,
         "createable": field.is_createable,
         "updateable": field.is_updateable,
         "defaultedOnCreate": field.type == "boolean" or field.default is not None or field.name == "OwnerId",
         "defaultValue": field.default,
-        "custom": field.is_custom,
-        "calculated": False,
+        "permissionable": field.is_createable and not field.is_required,
+    }
+
+
+def _finding(field: Field) -> dict[str, Any]:
+    is_long = field.type == "address" or (field.type == "textarea" and field.length > 255)
+    return {
         "unique": field.is_unique,
-        "caseSensitive": False,
         "externalId": field.is_external_id,
         "idLookup": field.is_id_lookup,
         "nameField": field.is_name,
-        "autoNumber": field.name in {"OrderNumber", "OrderItemNumber", "ContractNumber"},
-        "compoundFieldName": field.compound,
         "filterable": not is_long,
         "sortable": not is_long,
         "groupable": not is_long and field.type not in {"double", "currency", "percent", "datetime"},
-        "restrictedPicklist": field.is_restricted,
-        "picklistValues": [
-            {
-                "active": True,
-                "defaultValue": value == field.default,
-                "label": value,
-                "validFor": None,
-                "value": value,
-            }
-            for value in field.values
-        ],
+    }
+
+
+def _pointing(field: Field) -> dict[str, Any]:
+    return {
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
         "cascadeDelete": field.is_cascading,
         "restrictedDelete": False,
         "polymorphicForeignKey": len(field.reference_to) > 1,
         "namePointing": False,
-        "encrypted": False,
-        "htmlFormatted": False,
-        "permissionable": field.is_createable and not field.is_required,
-        "deprecatedAndHidden": False,
-        "dependentPicklist": False,
-        "inlineHelpText": None,
+    }
+
+
+def _choice(field: Field, value: str) -> dict[str, Any]:
+    return {
+        "active": True,
+        "defaultValue": value == field.default,
+        "label": value,
+        "validFor": None,
+        "value": value,
     }
