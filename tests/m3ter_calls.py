@@ -1,11 +1,13 @@
-"""The emulated m3ter as a real server, and a plain client that can validate every exchange."""
+"""The emulated m3ter as a real server on a movable clock, and a plain client that can validate exchanges."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import aiohttp
+import pytest
 from aiohttp import test_utils
 
 from connectors import http
@@ -89,6 +91,31 @@ class Caller:
             operation = self._description.validate_response(method, path, self.status, answered)
             self.visited.add((method, operation.template))
         return answered
+
+
+class Later:
+    """A clock that can be moved."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock() -> Later:
+    """The time of `caller`'s organization."""
+    return Later()
+
+
+@pytest.fixture
+async def caller(clock: Later) -> AsyncIterator[Caller]:
+    """A caller of an empty organization without a rate limit; it validates nothing."""
+    organization = Organization(clock.now)
+    organization.behaviour.requests_per_second = None
+    async with serving(organization) as url, Caller(url, organization, None) as calling:
+        yield calling
 
 
 async def every(caller: Caller, path: str, **query: Any) -> list[Entity]:

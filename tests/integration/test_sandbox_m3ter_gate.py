@@ -1,8 +1,7 @@
 """What stands before the emulated m3ter: tokens, organizations, rate limit, firewall, and its control API."""
 
 import base64
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,33 +9,10 @@ from connectors import http
 from connectors.sandbox.m3ter import controls, gate
 from connectors.sandbox.m3ter.organization import Organization
 from tests import m3ter_examples
-from tests.m3ter_calls import Caller, serving
+from tests.m3ter_calls import Caller, Later
 
 ACCOUNT = m3ter_examples.EXAMPLES["Account"]({})
 FORM = "application/x-www-form-urlencoded"
-
-
-class Later:
-    """A clock that can be moved."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def clock() -> Later:
-    return Later()
-
-
-@pytest.fixture
-async def caller(clock: Later) -> AsyncIterator[Caller]:
-    organization = Organization(clock.now)
-    organization.behaviour.requests_per_second = None
-    async with serving(organization) as url, Caller(url, organization, None) as calling:
-        yield calling
 
 
 def basic(key: str, secret: str) -> str:

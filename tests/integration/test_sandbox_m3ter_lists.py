@@ -1,23 +1,14 @@
 """What the lists of the emulated m3ter give: pages, filters, what is active, bills with and without lines."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
 
 from connectors.sandbox.m3ter.organization import Organization
 from tests import m3ter_examples
-from tests.m3ter_calls import Caller, every, serving
+from tests.m3ter_calls import Caller, every
 
 EXAMPLES = m3ter_examples.EXAMPLES
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    organization = Organization()
-    organization.behaviour.requests_per_second = None
-    async with serving(organization) as url, Caller(url, organization, None) as calling:
-        yield calling
 
 
 @pytest.fixture

@@ -1,24 +1,15 @@
 """What the emulated m3ter refuses because of its other entities: overlaps, references, codes, periods."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from connectors.sandbox.m3ter.organization import Organization
 from tests import m3ter_examples
-from tests.m3ter_calls import Caller, serving
+from tests.m3ter_calls import Caller
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 EXAMPLES = m3ter_examples.EXAMPLES
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[Caller]:
-    organization = Organization()
-    organization.behaviour.requests_per_second = None
-    async with serving(organization) as url, Caller(url, organization, None) as calling:
-        yield calling
 
 
 @pytest.fixture

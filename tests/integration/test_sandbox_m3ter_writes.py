@@ -1,39 +1,14 @@
 """How writes to the emulated m3ter behave: versions, full replacement, exact money, events."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from connectors.sandbox.m3ter.organization import Organization
 from tests import m3ter_examples
-from tests.m3ter_calls import Caller, every, serving
+from tests.m3ter_calls import Caller, Later, every
 
 ACCOUNT = m3ter_examples.EXAMPLES["Account"]({})
-
-
-class Later:
-    """A clock that can be moved."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def clock() -> Later:
-    return Later()
-
-
-@pytest.fixture
-async def caller(clock: Later) -> AsyncIterator[Caller]:
-    organization = Organization(clock.now)
-    organization.behaviour.requests_per_second = None
-    async with serving(organization) as url, Caller(url, organization, None) as calling:
-        yield calling
 
 
 async def test_an_update_replaces_the_whole_entity(caller: Caller) -> None:
