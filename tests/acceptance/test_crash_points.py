@@ -3,7 +3,7 @@
 import asyncio
 import multiprocessing
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from tests.acceptance.pictures import picture
 from tests.sandboxes import local_sandbox
 
 AT_ONCE = 4
+# Passed by chance, as it is said again only when a while has gone by: that a credential was accepted.
+BY_TIMING = ("commit credentials",)
 ROOT = Path(__file__).parents[2]
 OPPORTUNITY = "Harbourline - fleet telemetry API"
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -124,18 +126,26 @@ async def killed_at(ground: Ground, number: int, point: str) -> tuple[bool, list
         async with stage.daemon(point) as process:
             record_id = await stage.win()
 
+            async def died() -> bool:
+                return not process.is_alive()
+
             async def over() -> bool:
-                return not process.is_alive() or await stage.is_synced(record_id)
+                return await died() or await stage.is_synced(record_id)
 
             await until(over, seconds=30)
-            died = process.exitcode == -9
+            if not point.startswith(BY_TIMING):
+                with suppress(TimeoutError):
+                    await until(
+                        died, seconds=5
+                    )  # what is in the database is seen before its last point is passed
+            was_killed = process.exitcode == -9
         left: dict[str, int] = {}
         async with stage.daemon():
             try:
                 await until(lambda: stage.is_synced(record_id), seconds=30)
             except TimeoutError:
                 left["not completed"] = 1
-        return died, picture(stage.house.sandbox), await stage.leftovers() | left
+        return was_killed, picture(stage.house.sandbox), await stage.leftovers() | left
 
 
 async def test_a_daemon_killed_anywhere_ends_with_exactly_one_of_each_object(
@@ -156,5 +166,5 @@ async def test_a_daemon_killed_anywhere_ends_with_exactly_one_of_each_object(
     outcomes = await asyncio.gather(*(one(number, point) for number, point in enumerate(points)))
     wrong = {point: left for point, _, found, left in outcomes if found != expected or left}
     assert not wrong, f"not one of each, or something left over, after SIGKILL at: {wrong}"
-    survived = [point for point, died, _, _ in outcomes if not died]
-    assert len(survived) <= len(points) // 10, f"the daemon was not killed at {survived}"
+    survived = [point for point, died, _, _ in outcomes if not died and not point.startswith(BY_TIMING)]
+    assert not survived, f"the daemon was not killed at {survived}"
