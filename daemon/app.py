@@ -14,9 +14,10 @@ from connectors.exchange import Limits
 from connectors.salesforce.models import to_id18
 from connectors.salesforce.outages import Pace
 from daemon import supervisor
+from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
 from daemon.service import Service
-from daemon.settings import ConfigurationError, Settings, SystemSettings
+from daemon.settings import Settings, SystemSettings
 from daemon.supervisor import Part, Supervisor, Surroundings
 from daemon.to_m3ter import by_hand, retries, subscriber, waiting
 from daemon.to_m3ter.links import Links, Patience

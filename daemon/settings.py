@@ -1,13 +1,11 @@
 """Settings: one TOML file, M3SYNC_ variables over it, secrets from the service's credentials directory."""
 
-import difflib
-import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -21,24 +19,12 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
+from daemon import configuration
+from daemon.configuration import PREFIX
+
 DEFAULT_FILE = Path("/etc/m3sync/m3sync.toml")
-PREFIX = "M3SYNC_"
-# Read by the command line itself, and by the tests, so not settings.
-_NOT_SETTINGS = ("M3SYNC_CONFIG", "M3SYNC_TEST_")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
-
-
-class ConfigurationError(Exception):
-    """The configuration cannot be used: where, what is wrong, and what to do about it."""
-
-    def __init__(self, reason: str, instruction: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.instruction = instruction
-
-    def __str__(self) -> str:
-        return f"{self.reason} {self.instruction}"
 
 
 class Section(BaseModel):
@@ -57,9 +43,23 @@ class DatabaseSettings(Section):
     @field_validator("url")
     @classmethod
     def _names_postgresql(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not re.match(r"postgres(ql)?://", url.get_secret_value()):
+        if url is None:
+            return None
+        if not re.match(r"postgres(ql)?://", url.get_secret_value()):
             raise ValueError("must begin with postgresql://")
+        try:
+            is_sound = urlsplit(url.get_secret_value()).port != 0
+        except ValueError:
+            is_sound = False
+        if not is_sound:
+            raise ValueError("must be written as postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
         return url
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.min_size > self.max_size:
+            raise ValueError(f"min_size ({self.min_size}) must not be more than max_size ({self.max_size})")
+        return self
 
 
 class HttpSettings(Section):
@@ -146,6 +146,13 @@ class Settings(BaseSettings):
     state_directory: Path = Path("/var/lib/m3sync")
     vault_key_file: Path | None = None
 
+    @field_validator("state_directory", "vault_key_file", mode="before")
+    @classmethod
+    def _names_something(cls, given: Any) -> Any:
+        if given == "":
+            raise ValueError("must name a path")
+        return given
+
     @field_validator("state_directory", "vault_key_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -177,37 +184,17 @@ def load(file: Path | None = None) -> Settings:
     Raises ConfigurationError.
     """
     named = file or DEFAULT_FILE
-    document = _read(named) if file or named.exists() else {}
-    _refuse_unknown(document, str(named))
-    _refuse_unknown_variables(os.environ)
-    _add_credentials(document)
+    document = configuration.read(named) if file or named.exists() else {}
+    known = list(_known())
+    configuration.refuse_unknown(document, named, known)
+    configuration.refuse_unknown_variables(known)
+    origins = configuration.add_credentials(document)
     try:
         return Settings(**document)
     except ValidationError as error:
-        raise _explained(error, named) from None
+        raise configuration.explained(error, named, origins) from None
     except SettingsError as error:
-        raise ConfigurationError(
-            f"A {PREFIX}… variable cannot be read: {error}.",
-            "A list or table in a variable is written as JSON.",
-        ) from None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"The settings file {file} does not exist.", "Create it, or name another with --config."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The settings file {file} cannot be read: {error}.",
-            "Let the user of m3sync read it, as UTF-8 text.",
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(
-            f"The settings file {file} is not valid TOML: {error}.", "Mend that line."
-        ) from None
+        raise configuration.unreadable(error) from None
 
 
 def _known(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
@@ -218,79 +205,3 @@ def _known(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]
             yield from _known(kind, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
-
-
-def _nearest(key: str, known: list[str]) -> str:
-    last = key.rpartition(".")[2]
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6) or [
-        name for name in known if name.rpartition(".")[2] == last
-    ]
-    return near[0] if near else ""
-
-
-def _refuse_unknown(document: Mapping[str, Any], file: str, prefix: str = "") -> None:
-    known = list(_known())
-    for name, value in document.items():
-        key = f"{prefix}{name}"
-        if key not in known:
-            near = _nearest(key, known)
-            raise ConfigurationError(
-                f'{file}: the key "{key}" is not known.',
-                f'Did you mean "{near}"?'
-                if near
-                else f"Known at the top: {', '.join(Settings.model_fields)}.",
-            )
-        if isinstance(value, Mapping):
-            _refuse_unknown(value, file, f"{key}.")
-
-
-def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = [_variable(key) for key in _known()]
-    for name in environment:
-        upper = name.upper()
-        if upper.startswith(PREFIX) and not upper.startswith(_NOT_SETTINGS) and upper not in known:
-            near = _nearest(upper, known)
-            raise ConfigurationError(
-                f"The variable {name} is not a setting.",
-                f"Did you mean {near}?" if near else f"Unset it; {PREFIX}… names settings of m3sync only.",
-            )
-
-
-def _variable(key: str) -> str:
-    return PREFIX + key.replace(".", "__").upper()
-
-
-def _add_credentials(document: dict[str, Any]) -> None:
-    """Lay the files that systemd hands over (LoadCredential=) upon the document."""
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        return
-    url, key = Path(directory) / "database.url", Path(directory) / "vault.key"
-    try:
-        if url.is_file():
-            database = document.setdefault("database", {})
-            if isinstance(database, dict):
-                database["url"] = url.read_text(encoding="utf-8").strip()
-        if key.is_file():
-            document["vault_key_file"] = key
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The credentials in {directory} cannot be read: {error}.", "See LoadCredential= in the unit."
-        ) from None
-
-
-def _explained(error: ValidationError, file: Path) -> ConfigurationError:
-    problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
-    from_environment = _variable(key) in {name.upper() for name in os.environ}
-    where = f"the variable {_variable(key)}" if from_environment else f'{file}: the key "{key}"'
-    reason = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        reason = "must be a table"
-    shown = problem["input"]
-    # A database URL may hold a password, so what was given is never repeated for it.
-    given = "" if key == "database.url" or isinstance(shown, dict) else f", not {shown!r}"
-    said = reason[:1].lower() + reason[1:]
-    return ConfigurationError(
-        f"{where[:1].upper()}{where[1:]} is wrong: {said}{given}.", "Mend it and try again."
-    )

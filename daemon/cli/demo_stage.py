@@ -19,6 +19,7 @@ from daemon import settings
 from daemon.cli import credentials as credential_commands
 from daemon.cli import entering
 from daemon.cli.session import CommandFailed
+from daemon.configuration import PREFIX
 from daemon.settings import Settings
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.mapping import document
@@ -91,7 +92,7 @@ async def clear(stage: Stage) -> None:
 def forget_environment() -> None:
     """A demo is its own configuration: no variable of the operator's leads it to a real database."""
     for name in list(os.environ):
-        if name.upper().startswith(settings.PREFIX) or name == "CREDENTIALS_DIRECTORY":
+        if name.upper().startswith(PREFIX) or name == "CREDENTIALS_DIRECTORY":
             del os.environ[name]
 
 

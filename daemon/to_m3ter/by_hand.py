@@ -8,8 +8,8 @@ from connectors.errors import RejectedError, SyncError
 from connectors.salesforce.models import to_id18
 from connectors.salesforce.rest import Salesforce
 from daemon import outcomes
+from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
-from daemon.settings import ConfigurationError
 from daemon.to_m3ter import tasks, waiting
 from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.tasks import Connected, Manner

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from daemon.settings import ConfigurationError, HttpSettings
+from daemon.configuration import ConfigurationError
+from daemon.settings import HttpSettings
 from daemon.web import api, guarding, health, metrics, panel
 from daemon.web.sources import SOURCES, Sources
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from daemon import app
-from daemon.settings import ConfigurationError
+from daemon.configuration import ConfigurationError
 from daemon.to_m3ter import presets
 from state import field_mappings, inbox, integrations, record_states, runs
 from state.database import Pool

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daemon import settings
-from daemon.settings import ConfigurationError
+from daemon.configuration import ConfigurationError
 
 
 @pytest.fixture(autouse=True)
