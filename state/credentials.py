@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import simplejson
 
-from state import database, sql
+from state import database, names, sql
 from state.database import Db, Pool, Row
 from state.errors import Conflict, NotFound
 from state.models import Credential, NewCredential
@@ -20,7 +20,8 @@ _LOOK_AGAIN = 0.05  # seconds
 
 
 async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False) -> Credential:
-    """Keep a credential; raises Conflict when the name is taken, unless it is to be replaced."""
+    """Keep a credential; raises Conflict when the name is taken, unless to be replaced, and NameUnusable."""
+    names.check("credential", new.name)
     plaintext = simplejson.dumps(dict(new.secret), use_decimal=True).encode()
     sealed = vault.seal(plaintext, context=_context(new.system, new.name))
     values = (new.name, new.system, dict(new.summary), sealed)

@@ -33,6 +33,10 @@ class Conflict(StateError):  # noqa: N818 - reads as what happened
     """The row is in a state that forbids the change, or its name is taken."""
 
 
+class NameUnusable(StateError):  # noqa: N818 - reads as what happened
+    """Nothing can be called that."""
+
+
 class LeaseLost(StateError):  # noqa: N818 - reads as what happened
     """Another holder owns the record by now: stop writing at once and forget this attempt."""
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from state import database, sql
+from state import database, names, sql
 from state.database import Db
 from state.errors import Conflict, NotFound
 from state.models import FieldMapping
@@ -14,7 +14,11 @@ _SQL = sql.load("field_mappings")
 
 
 async def save(db: Db, name: str, document: str) -> FieldMapping:
-    """Write the document under `name`, over an earlier one; running integrations take it up."""
+    """Write the document under `name`, over an earlier one; running integrations take it up.
+
+    Raises NameUnusable.
+    """
+    names.check("field mapping", name)
     sha256 = hashlib.sha256(document.encode()).hexdigest()
     async with database.transaction(db) as tx:
         row = await database.fetch_one(tx, _SQL["save"], name, document, sha256)
