@@ -114,7 +114,7 @@ class Http:
         return response
 
     def _refusal(self, request: Request, response: Response, dialect: Dialect) -> SyncError:
-        error = refusals.error_for(request, response, dialect)
+        error = refusals.error_for(request, response, dialect, self.system)
         if isinstance(error, RateLimited) and error.retry_after is not None:
             self.pacer.hold(min(error.retry_after, self.options.limits.longest_wait))
         return error

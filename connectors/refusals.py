@@ -97,13 +97,14 @@ def find(dialect: Dialect, status: int, code: str) -> Refusal:
     return _OTHER
 
 
-def complaint_in(dialect: Dialect, response: Response) -> Complaint:
+def complaint_in(dialect: Dialect, response: Response, system: str = "") -> Complaint:
     """The system's own words, or a short quote of a body that is none of its own making (a proxy's page)."""
     spoken = dialect.read(response)
     if spoken is not None:
         return spoken
     said = quote(response.text or ("" if response.body is None else dumps(response.body).decode()))
-    return Complaint(f"HTTP {response.status}" + (f": {said}" if said else " without an explanation."))
+    answered = f"{system} answered HTTP {response.status}" if system else f"HTTP {response.status}"
+    return Complaint(answered + (f": {said}" if said else " without an explanation."))
 
 
 def is_foreign(dialect: Dialect, response: Response) -> bool:
@@ -123,14 +124,19 @@ def _is_elsewhere(response: Response) -> bool:
     return response.status != 400 and bool(response.text or response.body)
 
 
-def error_for(request: Request, response: Response, dialect: Dialect) -> SyncError:
-    """The error that an answer other than success amounts to; its message is the system's own."""
+def error_for(request: Request, response: Response, dialect: Dialect, system: str = "") -> SyncError:
+    """The error that an answer other than success amounts to; its message is the system's own.
+
+    `system` is named where its words alone would not tell whose trouble it is.
+    """
     # A form carries secrets: a page that echoes it must not reach a log.
     shown = response if request.form is None else _without_text(dialect, response)
-    complaint = complaint_in(dialect, shown)
+    complaint = complaint_in(dialect, shown, system)
     foreign = is_foreign(dialect, response)
     row = _FOREIGN if foreign else find(dialect, response.status, complaint.cause or complaint.code)
     said = complaint.message + (f" (fields: {', '.join(complaint.fields)})" if complaint.fields else "")
+    if row is _BROKEN and system and not said.startswith(system):
+        said = f"{system}: {said}"
     error = row.error(said, instruction=row.instruction, status=response.status, code=complaint.code)
     if isinstance(error, TransientError):
         error.may_have_happened = row.lost and request.writes

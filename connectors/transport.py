@@ -117,6 +117,8 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
         raise no_answer(line.system, request, waited) from error
     except aiohttp.InvalidURL as error:
         raise RejectedError(f"{line.system}: this is not a usable address: {base_url}") from error
+    except aiohttp.ClientPayloadError as error:
+        raise no_answer(line.system, request, f"the answer of {host} was cut short") from error
     except aiohttp.ClientError as error:
         raise no_answer(line.system, request, f"the connection to {host} broke: {error}") from error
 
@@ -186,7 +188,10 @@ def check_is_json(line: Line, request: Request, response: Response) -> None:
 
 def no_answer(system: str, request: Request, what: str) -> TransientError:
     """The request left, and nothing usable came back."""
-    error = TransientError(f"{system}: {what} ({request.method}).")
+    error = TransientError(
+        f"{system}: {what} ({request.method}).",
+        instruction=f"It is tried again. If it lasts, look at {system} and at the network between.",
+    )
     error.may_have_happened = request.writes
     return error
 
