@@ -87,6 +87,8 @@ def configure(
     # One line for each request is not news; what failed is said by whoever asked.
     for noisy in ("aiohttp.access", "asyncio", "urllib3"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    # A traceback for each try while the database is away, which our own lines tell already.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(True)
 
 

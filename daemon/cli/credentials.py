@@ -1,5 +1,6 @@
 """`credentials`: how to log in to the two systems, sealed in the database."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -113,7 +114,7 @@ async def _try(opened: Session, kept: Credential, credential: entering.SystemCre
     if error is not None:
         raise CommandFailed(
             f"The credential {kept.name} does not work: {error.message}",
-            error.instruction or f"Correct it: m3sync credentials add {kept.name} --replace ...",
+            error.instruction or f"Correct it: m3sync credentials add {shlex.quote(kept.name)} --replace ...",
         )
     printing.line(f"{kept.system} accepts the credential {kept.name}.", printing.GOOD)
 

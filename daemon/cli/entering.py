@@ -37,8 +37,9 @@ def parse(system: str, given: Mapping[str, Any]) -> SystemCredential:
         field = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ")
         place = f"{field}: " if field else ""
+        end = "" if reason.endswith((".", "?")) else "."
         raise CommandFailed(
-            f"The {system} credential cannot be used: {place}{reason[:1].lower()}{reason[1:]}.",
+            f"The {system} credential cannot be used: {place}{reason[:1].lower()}{reason[1:]}{end}",
             "Nothing was stored. Correct it and enter it again.",
         ) from None
 

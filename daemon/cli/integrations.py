@@ -1,5 +1,6 @@
 """`integrations`: the configured flows, what they use, and whether they are on."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -42,9 +43,10 @@ async def add(
 
 
 def _next_step(made: Integration) -> str:
+    name = shlex.quote(made.name)
     if made.salesforce_credential_id is None or made.m3ter_credential_id is None:
-        return f"Connect it: m3sync integrations connect {made.name} --salesforce NAME --m3ter NAME"
-    return "" if made.enabled else f"Switch it on: m3sync integrations enable {made.name}"
+        return f"Connect it: m3sync integrations connect {name} --salesforce NAME --m3ter NAME"
+    return "" if made.enabled else f"Switch it on: m3sync integrations enable {name}"
 
 
 @group.command("list")

@@ -1,5 +1,6 @@
 """`mappings`: field mappings as documents: in, out, shown, and proved against both systems."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,7 +94,7 @@ async def import_(
     async with session.opened() as opened:
         kept = await field_mappings.save(opened.db, name or made.name, text)
     printing.line(f"Kept the field mapping {kept.name}, revision {kept.revision}.")
-    printing.line(f"Prove it: m3sync mappings check {kept.name}", printing.PALE)
+    printing.line(f"Prove it: m3sync mappings check {shlex.quote(kept.name)}", printing.PALE)
 
 
 def _given(file: Path | None, preset: str | None) -> str:
@@ -105,9 +106,11 @@ def _given(file: Path | None, preset: str | None) -> str:
         return presets.text(preset)
     assert file is not None  # noqa: S101 - exactly one was given
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return data.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{file} cannot be read: {error}.", "Name a TOML file in UTF-8.") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CommandFailed(f"{file} cannot be read: {reason}.", "Name a TOML file in UTF-8.") from None
 
 
 @group.command()
@@ -159,7 +162,10 @@ def _print_findings(name: str, findings: Sequence[check_fields.Finding]) -> None
         )
         printing.line(f"  {each.message} {each.instruction}")
     counts = [sum(each.severity == severity for each in findings) for severity in ("error", "warning")]
-    verdict = "is sound" if not findings else f"has {counts[0]} errors and {counts[1]} warnings"
+    said = [
+        f"{n} {word}{'' if n == 1 else 's'}" for n, word in zip(counts, ("error", "warning"), strict=True)
+    ]
+    verdict = f"has {' and '.join(said)}" if findings else "is sound"
     printing.line(f"The field mapping {name} {verdict}.", printing.BAD if counts[0] else printing.GOOD)
 
 

@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead 
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """SIGTERM and SIGINT ask for an orderly stop; one more, later on, does not wait for it."""
+    """SIGTERM, SIGINT or a closed terminal ask for an orderly stop; one more, later, does not wait for it."""
     loop, main = asyncio.get_running_loop(), asyncio.current_task()
     asked_at: list[float] = []
 
@@ -44,6 +44,8 @@ async def run() -> None:
 @command
 async def migrate(*, as_json: AsJson = False) -> None:
     """Bring the database up to this version."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        loop.add_signal_handler(signal.SIGHUP, ask)
     settings = session.load_settings()
     async with app.location(settings) as url:
         applied = await migrations.migrate(url)

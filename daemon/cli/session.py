@@ -15,11 +15,12 @@ import typer
 from connectors.errors import SyncError
 from daemon import app, logs, settings
 from daemon.cli import printing
-from daemon.settings import ConfigurationError, Settings
+from daemon.configuration import ConfigurationError
+from daemon.settings import Settings
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from state import database, migrations, vault
 from state.database import Pool
-from state.errors import SchemaInvalid, SchemaNewer, StateError, VaultError
+from state.errors import NameUnusable, SchemaInvalid, SchemaNewer, StateError, VaultError
 from state.vault import Vault
 
 P = ParamSpec("P")
@@ -125,11 +126,21 @@ def _told(error: BaseException) -> int:
                 f"{error.where}: {error.message}" if error.where else error.message, error.instruction
             )
             return FAILED
+        case NameUnusable():
+            printing.problem(error.reason, error.instruction)
+            return WRONG_USAGE
         case StateError():
             printing.problem(error.reason, error.instruction)
             return FAILED
         case SyncError():
             printing.problem(error.message, error.instruction)
+            return FAILED
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            printing.problem(
+                f"The operating system refuses: {where}{error.strerror or error}.",
+                "Look at that file, or at where the output goes: its rights and its free space.",
+            )
             return FAILED
         case Exception():
             structlog.get_logger(__name__).debug("unexpected failure", exc_info=error)
