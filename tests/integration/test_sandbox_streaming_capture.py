@@ -161,7 +161,10 @@ async def test_custom_objects_and_custom_channels_have_their_events(
 ) -> None:
     running = empty_sandbox.running
     running.org.schema.declare({"Meter__c": {"fields": {"Name": {"type": "string", "length": 80}}}})
-    running.stream.channels.add_custom("Sales__chn", ["Account"])
+    told = await empty_sandbox.salesforce_control.fault(
+        "custom_channel", name="Sales__chn", objects=["account"]
+    )
+    assert told == {"channel": "/data/Sales__chn"}
     for channel in ("/data/Meter__ChangeEvent", "/data/Sales__chn"):
         assert (await client.subscribe(channel))["successful"] is True
     running.org.create("Meter__c", {"Name": "m1"})

@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+from uuid import uuid4
 
 from connectors import wire
 from connectors.sandbox.salesforce import change_bodies
@@ -11,6 +12,7 @@ from connectors.sandbox.salesforce.changes import RecordChange
 from connectors.sandbox.salesforce.channels import Channels
 from connectors.sandbox.salesforce.events import EventBus
 
+GapType = Literal["GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW"]
 NO_RECORD = "000000000000000AAA"
 LARGEST_EVENT = 1024 * 1024
 OVERFLOW_AFTER = 100_000
@@ -58,22 +60,22 @@ class ChangeDataCapture:
                     {**header, "changeType": "GAP_OVERFLOW", "recordIds": [NO_RECORD], "changedFields": []},
                 )
 
-    def gap(self, object_name: str, change_type: str, record_ids: Sequence[str]) -> int:
-        """Publish an event without data (GAP_CREATE ... GAP_OVERFLOW); returns its replay id.
+    def gap(self, object_name: str, change_type: GapType, record_ids: Sequence[str]) -> int:
+        """Publish an event without data; returns its replay id.
 
-        Raises LookupError for an unknown object, ValueError for an unknown change type.
+        Raises LookupError for an object that is unknown or has no change events.
         """
-        if self.channels.schema.find(object_name) is None:
-            raise LookupError(f"There is no object {object_name}.")
-        if change_type not in {"GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW"}:
-            raise ValueError(f"{change_type} is no gap event.")
+        name = self.channels.known(object_name)
+        channels = self.channels.of(name)
+        if not channels:
+            raise LookupError(f"Changes of {name} are not captured: no channel would carry the event.")
         now = self.bus.clock.now()
         header = {
-            "entityName": object_name,
-            "recordIds": list(record_ids) or [NO_RECORD],
+            "entityName": name,
+            "recordIds": list(record_ids),
             "changeType": change_type,
             "changeOrigin": "",
-            "transactionKey": f"0Mc{next(self._commit_numbers):012d}",
+            "transactionKey": str(uuid4()),
             "sequenceNumber": 1,
             "commitTimestamp": int(now.timestamp() * 1000),
             "commitUser": "005000000000000AAA",
@@ -81,7 +83,7 @@ class ChangeDataCapture:
             "changedFields": [],
         }
         payload = {"ChangeEventHeader": header}
-        return self.bus.publish(object_name, self.channels.of(object_name), payload).replay_id
+        return self.bus.publish(name, channels, payload).replay_id
 
     def _publish(self, event: _Captured, header: dict[str, Any]) -> None:
         channels = self.channels.of(event.object_name)

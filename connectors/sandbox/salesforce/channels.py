@@ -36,10 +36,20 @@ class Channels:
         return object_name in self.selected or object_name.endswith("__c")
 
     def add_custom(self, name: str, members: Iterable[str]) -> None:
-        """Declare a custom channel (`Sales__chn`) for these objects."""
+        """Declare a custom channel (`Sales__chn`) for these objects, or change which it has.
+
+        Raises ValueError for a name that does not end in __chn, LookupError for an unknown object.
+        """
         if not name.endswith("__chn"):
             raise ValueError(f"A custom channel's name ends in __chn, not {name}.")
-        self.custom[name] = set(members)
+        self.custom[name] = {self.known(each) for each in members}
+
+    def known(self, object_name: str) -> str:
+        """The name of an object given in any case; raises LookupError."""
+        found = self.schema.find(object_name)
+        if found is None:
+            raise LookupError(f"There is no object {object_name}.")
+        return found.name
 
     def exists(self, channel: str) -> bool:
         """Whether a client may subscribe to it."""

@@ -1,14 +1,18 @@
 """The streaming side of an org, put together: bus, capture, CometD, and what the control API may do to them.
 
 Own kinds of POST /sandbox/faults, besides those of cometd_faults.StreamFault:
-drop_session {}; gap {object, change_type?, record_ids}; overflow {object}; purge {};
+drop_session {}; purge {};
+gap {object, change_type?: GAP_CREATE GAP_UPDATE GAP_DELETE GAP_UNDELETE, record_ids: ids, or "001*"};
+overflow {object} (GAP_OVERFLOW);
+custom_channel {name: "Sales__chn", objects};
 publish {channel, payload} (a raw event, also one that nobody can decode; on /event/X__e a platform event).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from connectors.sandbox.clock import Clock
 from connectors.sandbox.salesforce.capture import NO_RECORD, ChangeDataCapture
@@ -18,7 +22,45 @@ from connectors.sandbox.salesforce.events import EventBus
 from connectors.sandbox.salesforce.schema import Schema
 
 Document = dict[str, Any]
+RecordId = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9]{15}|[A-Za-z0-9]{18}|[A-Za-z0-9]{3,17}\*)$")
+]
 REFUSALS = ("refuse_replay", "refuse_subscription", "unauthorized", "too_busy", "deny_handshake")
+
+
+class Told(BaseModel):
+    """What the control API may tell a stream, beside a refusal."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: str
+
+
+class Gap(Told):
+    """Something happened to these records, and the event cannot say what."""
+
+    object: str
+    change_type: Literal["GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE"] = "GAP_UPDATE"
+    record_ids: list[RecordId] = Field(min_length=1)
+
+
+class Overflow(Told):
+    """A transaction changed too much of this object to tell."""
+
+    object: str
+
+
+class CustomChannel(Told):
+    """A channel of the org's own, for the change events of several objects."""
+
+    name: str
+    objects: list[str] = Field(min_length=1)
+
+
+class Publication(Told):
+    """A raw event."""
+
+    channel: str
+    payload: dict[str, Any]
 
 
 class OrgStream:
@@ -50,6 +92,7 @@ class OrgStream:
             "drop_session": self._drop_session,
             "gap": self._gap,
             "overflow": self._overflow,
+            "custom_channel": self._custom_channel,
             "purge": self._purge,
             "publish": self._publish,
         }
@@ -63,19 +106,26 @@ class OrgStream:
         return {"dropped": self.cometd.sessions.drop_all()}
 
     def _gap(self, document: Document) -> Document:
-        change_type = document.get("change_type", "GAP_UPDATE")
-        return {"replay_id": self.capture.gap(document["object"], change_type, document["record_ids"])}
+        asked = Gap.model_validate(document)
+        return {"replay_id": self.capture.gap(asked.object, asked.change_type, asked.record_ids)}
 
     def _overflow(self, document: Document) -> Document:
-        return {"replay_id": self.capture.gap(document["object"], "GAP_OVERFLOW", [NO_RECORD])}
+        asked = Overflow.model_validate(document)
+        return {"replay_id": self.capture.gap(asked.object, "GAP_OVERFLOW", [NO_RECORD])}
+
+    def _custom_channel(self, document: Document) -> Document:
+        asked = CustomChannel.model_validate(document)
+        self.channels.add_custom(asked.name, asked.objects)
+        return {"channel": f"/data/{asked.name}"}
 
     def _purge(self, _document: Document) -> Document:
         return {"purged": self.bus.purge()}
 
     def _publish(self, document: Document) -> Document:
-        channel, payload = document["channel"], document["payload"]
-        if channel.startswith("/event/"):
-            self.channels.platform_events.add(channel.removeprefix("/event/"))
-        if not self.channels.exists(channel):
-            raise LookupError(f"There is no channel {channel}.")
-        return {"replay_id": self.bus.publish(channel, frozenset({channel}), payload).replay_id}
+        asked = Publication.model_validate(document)
+        if asked.channel.startswith("/event/"):
+            self.channels.platform_events.add(asked.channel.removeprefix("/event/"))
+        if not self.channels.exists(asked.channel):
+            raise LookupError(f"There is no channel {asked.channel}.")
+        channels = frozenset({asked.channel})
+        return {"replay_id": self.bus.publish(asked.channel, channels, asked.payload).replay_id}
