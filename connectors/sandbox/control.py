@@ -11,7 +11,11 @@ DELETE /sandbox/faults[/ID]             clears all or one (own kinds: all), and 
 GET    /sandbox/clock                   {"now", "ahead_seconds"}
 POST   /sandbox/clock                   {"advance_seconds": N}, for both servers at once
 POST   /sandbox/org/ACTION              Salesforce only (salesforce/control.py): hide, show, undelete,
-                                        empty-bin {"ids"}; expire-sessions {}; limit {"max", "used"}
+                                        empty-bin {"ids"}; expire-sessions {}; limit {"max", "used"};
+                                        declare: objects and fields in TOML, or the same in JSON:
+                                        {"Site__c": {"label": "Site", "fields": {"Code__c": {"type": "string",
+                                        "length": 9, "external_id": true}}}} -> {"objects"}; keys of a field:
+                                        salesforce/fields.py
 POST   /sandbox/ACTION                  m3ter only: see m3ter/controls.py
 The kinds that only a stream has are listed in salesforce/streaming.py.
 """
@@ -66,8 +70,13 @@ class Control:
     async def read_journal(self, request: web.Request) -> web.Response:
         """What was asked so far."""
         wanted = request.query
+        try:
+            since = int(wanted.get("since", "0"))
+        except ValueError:
+            message = f"since is the number of a journal entry, not {wanted['since'][:40]!r}."
+            return answer({"message": message}, status=400)
         entries = self.misbehaviour.journal.entries(
-            since=int(wanted.get("since", "0")),
+            since=since,
             method=wanted.get("method", "*"),
             path=wanted.get("path", "*"),
         )

@@ -49,7 +49,10 @@ class Acts:
 
     def load(self, asked: Document) -> Document:
         """{"kind", "rows"} -> {"ids"}, oldest first, unchecked, without events."""
-        return {"ids": [one["id"] for one in self.organization.load(_kind(asked), asked["rows"])]}
+        rows = asked.get("rows")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("rows must be a list of entities")
+        return {"ids": [one["id"] for one in self.organization.load(_kind(asked), rows)]}
 
 
 def actions(organization: Organization) -> Mapping[str, Callable[[Document], Document]]:

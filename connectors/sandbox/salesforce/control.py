@@ -1,4 +1,4 @@
-"""The sandbox's hand on the org: sessions, visibility, the recycle bin, the daily limit."""
+"""The sandbox's hand on the org: sessions, visibility, the recycle bin, the daily limit, its schema."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,16 @@ from typing import Any
 from aiohttp import web
 
 from connectors import wire
-from connectors.sandbox.salesforce import ids
+from connectors.sandbox.salesforce import declarations, ids
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.records import Org
 
 
 def routes(org: Org) -> list[web.RouteDef]:
-    """POST /sandbox/org/...: expire-sessions; hide show undelete empty-bin {"ids"}; limit {"max","used"}."""
+    """POST /sandbox/org/...: expire-sessions; hide show undelete empty-bin {"ids"}; limit {"max","used"};
+
+    declare: objects and fields as the files in objects/ have them, in TOML or as the same document in JSON.
+    """
     control = Control(org)
     return [
         web.post("/sandbox/org/expire-sessions", control.expire_sessions),
@@ -21,6 +24,7 @@ def routes(org: Org) -> list[web.RouteDef]:
         web.post("/sandbox/org/undelete", control.over_ids(control.undelete)),
         web.post("/sandbox/org/empty-bin", control.over_ids(control.empty_bin)),
         web.post("/sandbox/org/limit", control.limit),
+        web.post("/sandbox/org/declare", control.declare),
     ]
 
 
@@ -40,6 +44,13 @@ class Control:
         given = {name: body[name] for name in ("max", "used") if isinstance(body.get(name), int)}
         self._org.usage.set(limit=given.get("max"), used=given.get("used"))
         return _json({"max": self._org.usage.limit, "used": self._org.usage.used})
+
+    async def declare(self, request: web.Request) -> web.Response:
+        """Add custom objects and fields; the change events of a new object can be subscribed to at once."""
+        try:
+            return _json({"objects": declarations.declare(self._org.schema, await request.read())})
+        except ValueError as error:
+            return _json({"message": str(error)}, status=400)
 
     def undelete(self, record_id: str) -> None:
         """Bring a record back from the recycle bin, with a change event."""
