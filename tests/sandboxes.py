@@ -98,7 +98,7 @@ async def local_sandbox(options: serving.Options | None = None) -> AsyncIterator
 @asynccontextmanager
 async def sandbox_in_process(*arguments: str) -> AsyncIterator[SandboxProcess]:
     """Serve both systems from a process that outlives whatever the test kills."""
-    command = [sys.executable, "-m", "connectors.sandbox", "--json", *arguments]
+    command = [sys.executable, "-m", "daemon.cli", "sandbox", "--json", *arguments]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY)
     assert process.stdout is not None
     try:

@@ -134,12 +134,12 @@ async def test_it_serves_from_a_process_of_its_own_until_told_to_stop() -> None:
 async def test_wrong_usage_is_exit_code_2_and_a_taken_port_1(empty_sandbox: LocalSandbox) -> None:
     port = empty_sandbox.m3ter["url"].rpartition(":")[2]
     for arguments, code, words in (
-        (["--empty", "--scale", "3"], 2, "not allowed with"),
-        (["--scale", "0"], 2, "from 1 on"),
-        (["--empty", "--m3ter-port", port], 1, "Choose another port"),
+        (["--empty", "--scale", "3"], 2, "exclude one another"),
+        (["--scale", "0"], 2, "--scale"),
+        (["--empty", "--m3ter-port", port], 1, "A port is taken by another program"),
     ):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "connectors.sandbox", *arguments, stderr=asyncio.subprocess.PIPE
+            sys.executable, "-m", "daemon.cli", "sandbox", *arguments, stderr=asyncio.subprocess.PIPE
         )
         _, complaint = await process.communicate()
         assert process.returncode == code
