@@ -12,14 +12,14 @@ from connectors.m3ter import rest as m3ter_rest
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce import rest as salesforce_rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.cli import entering, printing, session
+from daemon.cli import entering, printing, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import FAILED, CommandFailed, Session, command
 from daemon.web import wording
 from state import credentials
 from state.models import Credential
 
-group = typer.Typer(help="How to log in to Salesforce and m3ter.", no_args_is_help=True)
+group = typer.Typer(help="How to log in to Salesforce and m3ter; by itself as `list`.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 
@@ -52,6 +52,13 @@ async def add(
         printing.line(f"Stored the {system.value} credential {name}.")
         if test:
             await _try(opened, kept, credential)
+
+
+@group.callback(invoke_without_command=True)
+def alone(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """How to log in to Salesforce and m3ter; by itself as `list`."""
+    if running.is_alone(context):
+        list_all(as_json=as_json)
 
 
 @group.command("list")

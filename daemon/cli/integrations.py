@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli import printing, session
+from daemon.cli import printing, running, session
 from daemon.cli.running import AsJson
-from daemon.cli.session import WRONG_USAGE, CommandFailed, command
+from daemon.cli.session import UNCONFIGURED, WRONG_USAGE, CommandFailed, command
 from daemon.to_m3ter.mapping import document
 from state import credentials, field_mappings, integrations
 from state.models import Integration, NewIntegration
 
-group = typer.Typer(help="The configured flows.", no_args_is_help=True)
+group = typer.Typer(help="The configured flows; by itself as `list`.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Salesforce = Annotated[str | None, typer.Option(help="The Salesforce credential to use.")]
@@ -47,6 +47,13 @@ def _next_step(made: Integration) -> str:
     if made.salesforce_credential_id is None or made.m3ter_credential_id is None:
         return f"Connect it: m3sync integrations connect {name} --salesforce NAME --m3ter NAME"
     return "" if made.enabled else f"Switch it on: m3sync integrations enable {name}"
+
+
+@group.callback(invoke_without_command=True)
+def alone(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """The configured flows; by itself as `list`."""
+    if running.is_alone(context):
+        list_all(as_json=as_json)
 
 
 @group.command("list")
@@ -130,6 +137,14 @@ async def disconnect(name: Name) -> None:
 async def enable(name: Name) -> None:
     """Switch an integration on: a running service begins to listen at once."""
     async with session.opened() as opened:
+        wanted = await integrations.get(opened.db, name)
+        if wanted.salesforce_credential_id is None or wanted.m3ter_credential_id is None:
+            missing = "m3ter" if wanted.salesforce_credential_id else "Salesforce"
+            raise CommandFailed(
+                f"The integration {wanted.name} has no {missing} credential.",
+                _next_step(wanted),
+                exit_code=UNCONFIGURED,
+            )
         found = await integrations.enable(opened.db, name)
     printing.line(f"{found.name} is switched on.")
     if not found.authorized:

@@ -12,7 +12,7 @@ from connectors.errors import NotFoundError
 from connectors.m3ter import shapes
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.cli import printing, session
+from daemon.cli import printing, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, Session, command
 from daemon.to_m3ter import presets
@@ -20,9 +20,16 @@ from daemon.to_m3ter.mapping import check as checking
 from daemon.to_m3ter.mapping import check_fields, described, document
 from state import credentials, field_mappings
 
-group = typer.Typer(help="Which Salesforce field feeds which m3ter field.", no_args_is_help=True)
+group = typer.Typer(help="Which Salesforce field feeds which m3ter field; by itself as `list`.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+@group.callback(invoke_without_command=True)
+def alone(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """Which Salesforce field feeds which m3ter field; by itself as `list`."""
+    if running.is_alone(context):
+        list_all(as_json=as_json)
 
 
 @group.command("list")

@@ -25,6 +25,12 @@ _STYLES = {
     "AUTH_FAILED": BAD,
     "AWAITING_RETRY": "yellow",
     "RATE_LIMIT_RETRY": "yellow",
+    "created": GOOD,
+    "updated": GOOD,
+    "adopted": GOOD,
+    "flagged": "yellow",
+    "not attempted": "yellow",
+    "failed": BAD,
     "yes": GOOD,
     "no": BAD,
 }

@@ -16,6 +16,20 @@ _SAME_WISH_SECONDS = 2
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of text.")]
 
 
+def is_alone(context: typer.Context) -> bool:
+    """Whether a group was called without one of its commands, and so lists.
+
+    Raises typer.BadParameter for an option in front of a command, where it would be ignored.
+    """
+    if context.invoked_subcommand is None:
+        return True
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"Options belong behind {context.invoked_subcommand!r}.")
+    return False
+
+
 def stop_on_signals(stop: asyncio.Event) -> None:
     """SIGTERM, SIGINT or a closed terminal ask for an orderly stop; one more, later, does not wait for it."""
     loop, main = asyncio.get_running_loop(), asyncio.current_task()
@@ -30,6 +44,8 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        loop.add_signal_handler(signal.SIGHUP, ask)
 
 
 @command
@@ -44,8 +60,6 @@ async def run() -> None:
 @command
 async def migrate(*, as_json: AsJson = False) -> None:
     """Bring the database up to this version."""
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
-        loop.add_signal_handler(signal.SIGHUP, ask)
     settings = session.load_settings()
     async with app.location(settings) as url:
         applied = await migrations.migrate(url)

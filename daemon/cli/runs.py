@@ -1,49 +1,85 @@
 """`runs`: what was run and what came of it."""
 
+from datetime import UTC
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from daemon.cli import printing, session
+from connectors.salesforce.models import to_id18
+from daemon.cli import printing, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import CommandFailed, command
 from daemon.web import wording
-from state import runs
+from state import integrations, runs
 from state.run_models import LogLine, Run, RunObject
 
-group = typer.Typer(help="What was run, and what came of it.", no_args_is_help=True)
+group = typer.Typer(help="What was run, and what came of it; by itself as `list`.")
+
+Failed = Annotated[bool, typer.Option("--failed", help="Only those that did not end well.")]
+OfIntegration = Annotated[
+    str | None, typer.Option("--integration", metavar="NAME", help="Only those of one integration.")
+]
+OfRecord = Annotated[str | None, typer.Option("--record", metavar="ID", help="Only those that met a record.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")]
+
+
+@group.callback(invoke_without_command=True)
+def alone(
+    context: typer.Context,
+    *,
+    failed: Failed = False,
+    integration: OfIntegration = None,
+    record: OfRecord = None,
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> None:
+    """What was run, and what came of it; by itself as `list`."""
+    if running.is_alone(context):
+        list_all(failed=failed, integration=integration, record=record, limit=limit, as_json=as_json)
 
 
 @group.command("list")
 @command
 async def list_all(
     *,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that did not end well.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
+    failed: Failed = False,
+    integration: OfIntegration = None,
+    record: OfRecord = None,
+    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """The latest runs, newest first."""
+    record_id = to_id18(record) if record is not None else None
     async with session.opened() as opened:
-        found = await runs.latest(opened.db, limit=limit, failed=failed or None)
+        if integration is not None:
+            await integrations.get(opened.db, integration)  # a mistyped name is no empty list
+        found = await runs.latest(
+            opened.db, integration=integration, record_id=record_id, failed=failed or None, limit=limit
+        )
         objects = await runs.objects(opened.db, [run.run_id for run in found])
     if as_json:
         printing.document([as_document(run, objects.get(run.run_id, [])) for run in found])
-    elif not found:
-        printing.line("No run has failed." if failed else "Nothing was run yet.")
-    else:
+    elif found:
         print_runs(found)
+    elif failed:
+        printing.line("No run has failed.")
+    else:
+        printing.line("No such run yet." if integration or record else "Nothing was run yet.")
 
 
 def print_runs(found: list[Run]) -> None:
-    """A table of runs; the id of one is for `m3sync runs show`."""
+    """A table of runs in 80 columns; the beginning of an id is for `m3sync runs show`."""
     printing.table(
-        ("started (UTC)", "run", "record", "came to"),
+        ("started (UTC)", "run", "record", "status", "sync status"),
         [
-            (run.started_at, str(run.run_id)[:8], f"{run.object_name} {run.record_id}", wording.came_to(run))
+            (
+                f"{run.started_at.astimezone(UTC):%m-%d %H:%M:%S}",
+                *(str(run.run_id)[:8], run.record_id, run.status, run.sync_status),
+            )
             for run in found
         ],
-        keep=("started (UTC)", "run"),
+        keep=("started (UTC)", "run", "record", "sync status"),
     )
 
 
@@ -78,7 +114,7 @@ async def _find(db: Any, run: str) -> UUID:
         ]
     if len(matches) != 1:
         raise CommandFailed(
-            f"There are {len(matches) or 'no'} runs that begin with {run}.",
+            f"There are {len(matches) or 'no'} runs that begin with {run[:40]!r}.",
             "Give the whole id: m3sync runs list --json",
         )
     return matches[0]
@@ -103,13 +139,13 @@ def run_facts(run: Run) -> dict[str, object]:
 
 
 def print_objects(objects: list[RunObject]) -> None:
-    """One row an object, and what an update changed."""
+    """One row an object with what was done (created, flagged, failed ...), and what an update changed."""
     if not objects:
         return
     printing.table(
-        ("object", "success", "Salesforce id", "message"),
-        [(each.object_name, each.success, each.salesforce_id, each.message) for each in objects],
-        keep=("object", "Salesforce id"),
+        ("object", "done", "Salesforce id", "message"),
+        [(each.object_name, each.action, each.salesforce_id, each.message) for each in objects],
+        keep=("object", "done", "Salesforce id"),
     )
     for each in objects:
         for name, change in each.changes.items():

@@ -45,9 +45,9 @@ def _print(result: SyncResult) -> None:
     if result.object_results:
         printing.line()
         printing.table(
-            ("Object", "Success", "Salesforce ID", "Message"),
+            ("Object", "Success", "Done", "Salesforce ID", "Message"),
             [
-                (each.object_name, each.success, each.salesforce_id, each.message)
+                (each.object_name, each.success, each.action, each.salesforce_id, each.message)
                 for each in result.object_results
             ],
             keep=("Object", "Salesforce ID"),

@@ -31,6 +31,8 @@ async def configured(m3sync: Commands, sandbox: LocalSandbox) -> Commands:
         assert f"{system} accepts the credential {system}." in added.out
     await m3sync.done("mappings", "import", "--preset", "opportunity")
     await m3sync.done("integrations", "add", "agreements", "--mapping", "opportunity")
+    early = await m3sync("integrations", "enable", "agreements")
+    assert (early.code, "integrations connect agreements --salesforce" in early.err) == (3, True)
     await m3sync.done(
         "integrations", "connect", "agreements", "--salesforce", "salesforce", "--m3ter", "m3ter"
     )
@@ -77,12 +79,34 @@ async def test_a_record_is_synced_and_explained_by_commands_only(
     story = (await configured.done("explain", record_id, "--json")).document()
     assert (story["record_id"], story["is_known"], len(story["runs"])) == (record_id, True, 2)
 
-    listed = (await configured.done("runs", "list", "--json")).document()
+
+async def test_runs_and_status_say_what_was_done_and_how_each_run_ended(
+    configured: Commands, sandbox: LocalSandbox
+) -> None:
+    record_id = _won(sandbox)
+    assert "created" in (await configured.done("sync", record_id)).out
+    assert "unchanged" in (await configured.done("sync", record_id)).out
+    assert "No run has failed." in (await configured.done("runs", "--failed")).out
+    failed = await configured("sync", "006000000000001AAA")
+    assert failed.code == 1
+
+    listed = (await configured.done("runs", "--json", "--record", record_id[:15])).document()
     assert [run["status"] for run in listed] == ["COMPLETE", "COMPLETE"]
     assert {each["action"] for each in listed[0]["objects"]} == {"unchanged"}
+    assert (await configured.done("runs", "list", "--limit", "2", "--json")).document()[1:] == listed[:1]
     shown = await configured.done("runs", "show", listed[1]["run_id"][:8])
     assert "m3ter POST /accounts 200" in shown.out
-    assert "No run has failed." in (await configured.done("runs", "list", "--failed")).out
+    done = [row.split()[1] for row in shown.out.splitlines() if "m3ter Identifier" in row]
+    assert done == ["created"] * len(listed[1]["objects"])
+
+    table = (await configured.done("runs", "--integration", "agreements")).out.splitlines()
+    assert max(map(len, table)) <= 80, table
+    assert [row.split()[4:] for row in table[2:]] == [["ERROR", "Failed"], *2 * [["COMPLETE", "Completed"]]]
+    (unknown, misplaced) = (
+        await configured("runs", "--integration", "no"),
+        await configured("runs", "--failed", "show", "x"),
+    )
+    assert (unknown.code, misplaced.code) == (1, 2)
 
     status = await configured.done("status")
     for item in (
@@ -94,6 +118,7 @@ async def test_a_record_is_synced_and_explained_by_commands_only(
         assert item in status.out
     (found,) = (await configured.done("status", "--json")).document()["integrations"]
     assert found["integration"]["name"] == "agreements"
+    assert (found["issue_count"], found["current"], found["lag_seconds"]) == (0, "in step", None)
 
 
 async def test_what_was_set_up_is_listed_shown_and_taken_away_without_a_secret(
@@ -105,6 +130,9 @@ async def test_what_was_set_up_is_listed_shown_and_taken_away_without_a_secret(
         ("credentials", "list", "--json"),
         ("credentials", "test", "m3ter"),
         ("credentials", "test", "salesforce", "--json"),
+        ("integrations",),
+        ("credentials", "--json"),
+        ("mappings",),
         ("integrations", "list"),
         ("integrations", "show", "agreements"),
         ("integrations", "show", "agreements", "--json"),
