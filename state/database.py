@@ -61,15 +61,6 @@ async def connect(url: str, *, min_size: int = 1, max_size: int = 12) -> AsyncIt
         await _close(pool)
 
 
-async def open_connection(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection outside any pool, for work that holds it long; the caller closes it."""
-    _check_url(url)
-    with explaining(url):
-        connection = await asyncpg.connect(url, timeout=_REACH.total_seconds(), server_settings=_SESSION)
-        await _set_up(connection)
-        return connection
-
-
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)

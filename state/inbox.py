@@ -3,12 +3,12 @@
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from state import database, sql
 from state.database import Connection, Db
-from state.errors import Conflict, LeaseLost, NotFound
+from state.errors import LeaseLost
 from state.models import (
     INBOX_TRANSITIONS,
     Cause,
@@ -22,7 +22,6 @@ from state.models import (
 
 _SQL = sql.load("inbox")
 _BACK_TO_WAITING = may_become(INBOX_TRANSITIONS, InboxStatus.WAITING)
-_RETRIED = [status for status in _BACK_TO_WAITING if status != InboxStatus.CLAIMED]
 _SET_ASIDE = may_become(INBOX_TRANSITIONS, InboxStatus.SET_ASIDE)
 _RACES = 5  # lost claims before giving up for this round
 
@@ -207,17 +206,6 @@ async def _redirect(tx: Connection, claim: Claim, parent_object: str, parent_id:
     return int(parent)
 
 
-async def retry(db: Db, inbox_id: int) -> None:
-    """Bring back a record that was set aside. Raises NotFound, and Conflict when it waits or is in flight."""
-    async with database.transaction(db) as tx:
-        found = await find(tx, inbox_id=inbox_id)
-        if not found:
-            raise NotFound(f"There is no inbox row {inbox_id}.", "It may have been synced meanwhile.")
-        if not await database.execute(tx, _SQL["retry"], inbox_id, _RETRIED):
-            raise Conflict(f"The record {found[0].record_id} is {found[0].status} already.", "Nothing to do.")
-        await database.execute(tx, _SQL["announce"])
-
-
 async def find(
     db: Db,
     *,
@@ -229,12 +217,6 @@ async def find(
     """Inbox rows, the foremost first, of one id, one record or one status."""
     rows = await database.fetch(db, _SQL["find"], inbox_id, record_id, status, limit)
     return [InboxRow(**{**row, "status": InboxStatus(row["status"])}) for row in rows]
-
-
-async def next_due_at(db: Db, integration_ids: Collection[UUID]) -> datetime | None:
-    """When the next record becomes due or the next lease expires; None for an empty inbox."""
-    moment: datetime | None = await database.fetch_value(db, _SQL["next_due_at"], list(integration_ids))
-    return moment
 
 
 async def _hold(tx: Connection, claim: Claim) -> None:

@@ -61,10 +61,6 @@ class Vault:
                 f"The secret of {context} was altered in the database.", "Add the credential again."
             ) from error
 
-    def needs_resealing(self, sealed: bytes) -> bool:
-        """Whether an earlier key sealed it."""
-        return sealed[1 : 1 + _KEY_ID_BYTES] != self._key_id
-
 
 def load_key(path: Path) -> Vault:
     """The vault of the key file at `path`; raises VaultError, also when there is none.

@@ -1,6 +1,5 @@
 """Salesforce's REST API as this daemon uses it: query, retrieve, describe, limits, single-record writes."""
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,15 +21,6 @@ LIMITS = Limits()
 
 # URI and headers together may have 16,384 bytes (REST guide, limits); the rest is left to the token.
 _LONGEST_URI = 12_000
-_USAGE = re.compile(r"api-usage=(\d+)/(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class ApiUsage:
-    """Calls of the org in the last 24 hours, from `Sforce-Limit-Info`."""
-
-    used: int
-    allowed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,6 @@ class Salesforce:
     def __init__(self, credential: SalesforceCredential, http: Http, auth: SalesforceAuth) -> None:
         self.credential = credential
         self.auth = auth
-        self.api_usage: ApiUsage | None = None
         self._http = http
         self._data = f"/services/data/v{credential.api_version}"
 
@@ -80,10 +69,6 @@ class Salesforce:
 
     async def describe(self, object_name: str) -> Record:
         return _record(await self._get(f"{self._sobjects(object_name)}/describe"))
-
-    async def describe_global(self) -> list[Record]:
-        found = _record(await self._get(f"{self._data}/sobjects")).get("sobjects")
-        return found if isinstance(found, list) else []
 
     async def limits(self) -> dict[str, Any]:
         """Every limit of the org: name -> {"Max", "Remaining"}."""
@@ -147,11 +132,7 @@ class Salesforce:
         return (await self._send(Request("GET", path, query=tuple(query.items())))).body
 
     async def _send(self, request: Request) -> Response:
-        response = await self._http.send(request, authorize=self.auth)
-        usage = _USAGE.search(response.headers.get("Sforce-Limit-Info", ""))
-        if usage:
-            self.api_usage = ApiUsage(int(usage[1]), int(usage[2]))
-        return response
+        return await self._http.send(request, authorize=self.auth)
 
     def _sobjects(self, object_name: str) -> str:
         return f"{self._data}/sobjects/{quote(object_name, safe='')}"
@@ -177,7 +158,7 @@ def _saved(body: Json, key: str, *, was_created: bool) -> Saved:
 
 
 @asynccontextmanager
-async def open(  # noqa: A001  # reads as salesforce.rest.open at the place of use
+async def open(  # noqa: A001 - reads as salesforce.rest.open at the place of use
     credential: SalesforceCredential,
     *,
     client_name: str = "m3sync",

@@ -174,13 +174,8 @@ WHERE inbox_id = $1 AND status = ANY($5::text[]);
 -- set_aside --
 -- Until a person or another change brings it back; $4 how long a lost call may still take effect
 UPDATE inbox SET status = 'SET_ASIDE', error = $2, lease_token = NULL, lease_until = NULL, claimed_by = NULL,
-    rechanged_at = NULL, settled_at = now() + $4::interval
+    rechanged_at = NULL, settled_at = now() + $4::interval, due_at = now() + $4::interval
 WHERE inbox_id = $1 AND status = ANY($3::text[]);
-
--- retry --
--- A person brings it back. $2 statuses that may become WAITING, other than a claim's own
-UPDATE inbox SET status = 'WAITING', attempts = 0, due_at = greatest(now(), settled_at), error = NULL
-WHERE inbox_id = $1 AND status = ANY($2::text[]);
 
 -- redirect --
 -- The change of a line is a change of its parent. $1 the line's inbox id, $2 parent object, $3 parent id
@@ -220,10 +215,3 @@ WHERE ($1::bigint IS NULL OR i.inbox_id = $1)
   AND ($3::text IS NULL OR i.status = $3)
 ORDER BY i.priority DESC, i.due_at, i.inbox_id
 LIMIT $4;
-
--- next_due_at --
--- When the next postponed record becomes due, or the next lease expires
-SELECT least(
-    (SELECT min(due_at) FROM inbox WHERE status = 'WAITING' AND integration_id = ANY($1::uuid[])),
-    (SELECT min(lease_until) FROM inbox WHERE status = 'CLAIMED' AND integration_id = ANY($1::uuid[]))
-);

@@ -1,3 +1,5 @@
+"""The way into PostgreSQL: what a value becomes, why a database refuses, and what a lost connection does."""
+
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -114,7 +116,7 @@ async def test_too_old_a_server_is_refused(database_url: str, monkeypatch: pytes
 
 async def test_a_user_without_rights_is_told_when_the_schema_is_made(empty_database_url: str) -> None:
     role = f"poor_{uuid4().hex}"
-    connection = await database.open_connection(empty_database_url)
+    connection = await asyncpg.connect(empty_database_url)
     try:
         await connection.execute(f"CREATE ROLE {role}; SET ROLE {role}")
         with pytest.raises(DatabaseUnavailable, match="enough rights"):
@@ -126,7 +128,7 @@ async def test_a_user_without_rights_is_told_when_the_schema_is_made(empty_datab
 
 async def test_a_pool_survives_the_loss_of_all_its_connections(db: Pool, database_url: str) -> None:
     slow = asyncio.create_task(database.execute(db, "SELECT pg_sleep(60)"))
-    killer = await database.open_connection(database_url)
+    killer = await asyncpg.connect(database_url)
     try:
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
         async with asyncio.timeout(30):

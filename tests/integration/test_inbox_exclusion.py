@@ -1,3 +1,5 @@
+"""Exclusion: a record and an account are in flight once, however many claim at the same time."""
+
 import asyncio
 import random
 from collections import Counter
@@ -49,7 +51,7 @@ async def daemon(url: str, integration_ids: list[UUID], watch: Watch) -> int:
                     await inbox.postpone(tx, found, soon, "the account is busy")
                 continue
             watch.begin(found.record_id, account)
-            await db.execute("SELECT pg_sleep(0.002)")
+            await db.execute("SELECT count(*) FROM generate_series(1, 10000)")  # work to be in flight for
             watch.end(found.record_id, account)
             async with database.transaction(db) as tx:
                 await inbox.complete(tx, found)
@@ -91,7 +93,7 @@ async def test_changes_heard_during_syncs_are_all_synced_in_the_end(
                 found = await claim(own, agreements)
                 if found is not None:
                     seen = await own.fetchval("SELECT max(n) FROM facts WHERE record = $1", found.record_id)
-                    await own.execute("SELECT pg_sleep(0.001)")
+                    await own.execute("SELECT count(*) FROM inbox")
                     synced[found.record_id] = seen
                     async with database.transaction(own) as tx:
                         await inbox.complete(tx, found)
@@ -159,9 +161,11 @@ async def test_an_expired_hold_is_taken_over_and_its_slow_holder_may_not_write(
 
 async def test_renewing_prolongs_the_accounts_too(db: Pool, agreements: UUID) -> None:
     first, second = await two(db, agreements)
-    assert await inbox.hold_accounts(db, first, ["a"], timedelta(milliseconds=50))
-    await inbox.renew(db, first)
-    await db.execute("SELECT pg_sleep(0.1)")
+    assert await inbox.hold_accounts(db, first, ["a"])
+    held_until = "SELECT lease_until FROM leases WHERE lease_key = 'a'"
+    before = await db.fetchval(held_until)
+    await inbox.renew(db, first, 2 * LEASE)
+    assert await db.fetchval(held_until) - before >= LEASE
     assert not await inbox.hold_accounts(db, second, ["a"])
 
 

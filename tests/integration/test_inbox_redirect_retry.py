@@ -1,3 +1,5 @@
+"""Lines that lead to their parents, and records that come back: by a person, by a change."""
+
 import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -6,7 +8,6 @@ import pytest
 
 from state import database, inbox
 from state.database import Pool
-from state.errors import Conflict, NotFound
 from state.models import Cause, Claim, InboxStatus, Target
 from tests.integration.state_rows import LEASE, ORG, change, claim, claimed, new_integration, put, record_id
 
@@ -103,19 +104,8 @@ async def test_a_record_set_aside_is_tried_again_when_a_person_says_so(db: Pool,
     (aside,) = await inbox.find(db, status=InboxStatus.SET_ASIDE)
     assert (aside.inbox_id, aside.error) == (inbox_id, "m3ter answered 500.")
     assert await claim(db, agreements) is None
-    await inbox.retry(db, inbox_id)
+    assert await inbox.put(db, agreements, "Opportunity", record_id(1), cause=Cause.MANUAL) == inbox_id
     assert (await claimed(db, agreements)).attempts == 1
-
-
-async def test_only_a_record_set_aside_can_be_retried(db: Pool, agreements: UUID) -> None:
-    inbox_id = await put(db, agreements)
-    with pytest.raises(Conflict, match="is WAITING already"):
-        await inbox.retry(db, inbox_id)
-    await claimed(db, agreements)
-    with pytest.raises(Conflict, match="is CLAIMED already"):
-        await inbox.retry(db, inbox_id)
-    with pytest.raises(NotFound):
-        await inbox.retry(db, inbox_id + 1)
 
 
 async def test_a_change_heard_during_a_failed_attempt_is_tried_before_the_back_off_ends(
@@ -141,4 +131,3 @@ async def test_the_inbox_is_searched_by_record_and_by_status(db: Pool, agreement
     assert [row.record_id for row in await inbox.find(db, record_id=record_id(2))] == [record_id(2)]
     assert [row.record_id for row in await inbox.find(db, status=InboxStatus.CLAIMED)] == [record_id(1)]
     assert len(await inbox.find(db, limit=2)) == 2
-    assert await inbox.next_due_at(db, []) is None

@@ -114,5 +114,5 @@ async def test_a_record_set_aside_after_a_lost_answer_is_not_retried_before_it_h
     claim = await claimed(db, agreements)
     async with database.transaction(db) as tx:
         await inbox.set_aside(tx, claim, "no answer", timedelta(minutes=1))
-    await inbox.retry(db, claim.inbox_id)
+    await put(db, agreements, Cause.MANUAL)
     assert await inbox.claim(db, worker="w", lease=LEASE, integration_ids=[agreements]) is None

@@ -110,10 +110,7 @@ async def test_a_record_is_created_read_changed_and_upserted(empty_sandbox: Loca
         await salesforce.update("Account", saved.record_id, {"Name": "Acme & Söhne"})
         read = await salesforce.retrieve("Account", saved.record_id[:15], ["Id", "Name"])
         assert (read["Id"], read["Name"]) == (saved.record_id, "Acme & Söhne")
-        assert salesforce.api_usage is not None
-        assert salesforce.api_usage.used > 0
         assert "Name" in [field["name"] for field in (await salesforce.describe("Account"))["fields"]]
-        assert "Account" in [each["name"] for each in await salesforce.describe_global()]
         assert "DailyApiRequests" in await salesforce.limits()
 
 

@@ -1,6 +1,9 @@
+"""Wake-ups: what is announced, what a lost connection does, and that waiting ends."""
+
 import asyncio
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from state import database, inbox, integrations, signals
@@ -54,7 +57,7 @@ async def test_nothing_is_told_before_it_is_committed(db: Pool) -> None:
 
 async def test_a_lost_connection_wakes_and_is_had_anew(db: Pool, database_url: str) -> None:
     integration_id = (await new_integration(db)).integration_id
-    killer = await database.open_connection(database_url)
+    killer = await asyncpg.connect(database_url)
     try:
         async with signals.listen(db, [signals.INBOX]) as signal:
             await killer.execute(

@@ -60,7 +60,7 @@ async def test_a_record_that_kills_the_process_is_set_aside_and_others_go_on(hou
     assert run.sync_status == "Failed"
     assert run.instruction
     assert (await house.census())["Contract"] == 1
-    await inbox.retry(house.db, row.inbox_id)
+    await inbox.put(house.db, row.integration_id, row.object_name, deadly, cause=Cause.MANUAL)
     async with working(house):
         await until(ended(house, deadly, RunStatus.COMPLETE))
 

@@ -91,7 +91,7 @@ async def test_a_record_that_always_fails_is_set_aside_and_others_go_on(house: H
     assert "500" in row.error or "Internal" in row.error
     statuses = [run.status for run in await house.ended_runs(bad)]
     assert statuses == [RunStatus.ERROR, RunStatus.AWAITING_RETRY, RunStatus.AWAITING_RETRY]
-    await inbox.retry(house.db, row.inbox_id)
+    await inbox.put(house.db, row.integration_id, row.object_name, bad, cause=Cause.MANUAL)
     async with working(house):
         await until(ended(house, bad, RunStatus.COMPLETE))
     assert (await house.census())["Commitment"] == 2
