@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -31,6 +32,8 @@ def main() -> None:
     wanted = parser.parse_args().quantities or list(QUANTITIES)
     if unknown := set(wanted) - QUANTITIES.keys():
         parser.error(f"no such quantity: {', '.join(sorted(unknown))}; there are {', '.join(QUANTITIES)}")
+    # Told to end, it ends as by Ctrl-C: with its servers stopped.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     console, rows = Console(width=None if sys.stdout.isatty() else 140), list[Row]()
     for name in wanted:
