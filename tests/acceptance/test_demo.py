@@ -137,6 +137,13 @@ async def _run(directory: Path, command: str, codes: tuple[int, ...] = (0,)) -> 
     return out.decode()
 
 
+async def test_a_closed_terminal_ends_all_of_it(tmp_path: Path) -> None:
+    async with demo(tmp_path) as running:
+        await running.says(": Completed, 6 created")
+        assert await running.ends(signal.SIGHUP) == 0
+    assert _processes(tmp_path) == []
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_however_it_ended_the_next_one_begins_cleanly(tmp_path: Path, how: signal.Signals) -> None:
     async with demo(tmp_path) as first:

@@ -48,6 +48,17 @@ async def test_a_harmless_call_is_repeated_after(failure: fake_server.Handler, m
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+async def test_it_is_told_whose_trouble_it_is_and_what_to_do_after(failure: fake_server.Handler) -> None:
+    async with fake_server.serving() as fake, client(fake.url) as http:
+        fake.on("POST", "/x", failure)
+        with pytest.raises(TransientError) as caught:
+            await http.send(Request("POST", "/x", json={"a": 1}))
+        assert caught.value.message.startswith("m3ter")
+        assert caught.value.instruction
+        assert "Error" not in caught.value.message  # no class of a library's
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 async def test_a_create_is_sent_once_and_may_have_happened_after(failure: fake_server.Handler) -> None:
     async with fake_server.serving() as fake, client(fake.url) as http:
         fake.on("POST", "/x", failure)

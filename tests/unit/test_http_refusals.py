@@ -148,6 +148,20 @@ async def test_a_pacer_without_a_limit_never_waits() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "dialect", "said"),
+    [
+        (500, SPEAKING, "m3ter: No."),
+        (500, SILENT, "m3ter answered HTTP 500 without an explanation."),
+        (404, SILENT, "m3ter answered HTTP 404 without an explanation."),
+        (400, SPEAKING, "No."),
+    ],
+)
+def test_the_system_is_named_where_its_words_would_not_tell(status: int, dialect: Dialect, said: str) -> None:
+    error = refusals.error_for(Request("GET", "/x"), Response(status, {}, None), dialect, "m3ter")
+    assert error.message == said
+
+
+@pytest.mark.parametrize(
     ("text", "url"),
     [
         ("https://x.my.salesforce.com/", "https://x.my.salesforce.com"),

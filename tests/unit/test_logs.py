@@ -100,6 +100,13 @@ def test_the_level_is_kept() -> None:
     assert stream.getvalue() == ""
 
 
+def test_the_drivers_own_complaints_about_an_absent_database_are_left_to_ours() -> None:
+    stream = io.StringIO()
+    logs.configure("info", "json", stream=stream)
+    logging.getLogger("asyncpg.pool").warning("Failed to restore the pool connection floor; retrying")
+    assert stream.getvalue() == ""
+
+
 def test_under_systemd_a_line_has_a_priority_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOURNAL_STREAM", "8:1")
     stream = io.StringIO()
