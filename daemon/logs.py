@@ -53,18 +53,7 @@ def configure(
     target = stream or sys.stderr
     for_people = output == "console" or (output == "auto" and target.isatty())
     in_journal = bool(os.environ.get("JOURNAL_STREAM")) and not for_people
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
-    ]
-    if not in_journal:
-        stamp = structlog.processors.TimeStamper(
-            fmt="%H:%M:%S" if for_people else "iso", utc=not for_people, key="at"
-        )
-        shared.append(stamp)
-    shared += [structlog.processors.format_exc_info, redact]
+    shared = _shared(for_people=for_people, in_journal=in_journal)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -90,6 +79,22 @@ def configure(
     # A traceback for each try while the database is away, which our own lines tell already.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     logging.captureWarnings(True)
+
+
+def _shared(*, for_people: bool, in_journal: bool) -> list[Processor]:
+    """What every line goes through, ours or a library's."""
+    times = structlog.processors.TimeStamper(
+        fmt="%H:%M:%S" if for_people else "iso", utc=not for_people, key="at"
+    )
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        *([] if in_journal else [times]),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
 
 
 def _for_people(target: TextIO) -> list[Processor]:

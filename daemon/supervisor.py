@@ -173,7 +173,8 @@ class Supervisor:
         if any(running.is_recovering for running in self._running.values()):
             due.append(self.timings.restart_first.total_seconds())
         timeout = max(0.0, min([self.timings.poll.total_seconds(), *due]))
-        waiting = [asyncio.create_task(event.wait()) for event in (stop, self.changed)]
+        wishes = {"stop": stop, "change": self.changed}
+        waiting = [asyncio.create_task(each.wait(), name=f"await {name}") for name, each in wishes.items()]
         try:
             await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:

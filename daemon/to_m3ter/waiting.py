@@ -16,7 +16,7 @@ async def pause(stop: asyncio.Event, longest: timedelta) -> None:
 
 async def either(longest: timedelta, *events: asyncio.Event) -> None:
     """Until one of the events is set or the time is over."""
-    waiting = [asyncio.create_task(event.wait()) for event in events]
+    waiting = [asyncio.create_task(event.wait(), name="pause") for event in events]
     try:
         await asyncio.wait(waiting, timeout=longest.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
     finally:

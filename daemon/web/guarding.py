@@ -1,7 +1,7 @@
 """What every answer of the web side carries, and whom it answers at all."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -29,8 +29,14 @@ def host_name(host: str) -> str:
     return (name if colon and port.isdigit() else host).rstrip(".")
 
 
-def middleware(names: Iterable[str]) -> Middleware:
-    """Refuses requests under a foreign name (DNS rebinding) and lays the headers on every answer."""
+Refused = Callable[[web.Request, web.HTTPException], web.StreamResponse]
+
+
+def middleware(names: Iterable[str], refused: Refused) -> Middleware:
+    """Refuses requests under a foreign name (DNS rebinding) and lays the headers on every answer.
+
+    `refused` words what no route answers: an unknown path, another method than GET.
+    """
     allowed = {host_name(name) for name in (*LOOPBACK, *names)}
 
     @web.middleware
@@ -45,8 +51,7 @@ def middleware(names: Iterable[str]) -> Middleware:
             try:
                 answer = await handler(request)
             except web.HTTPException as refusal:
-                refusal.headers.update(HEADERS)
-                raise
+                answer = refused(request, refusal)
         answer.headers.update(HEADERS)
         return answer
 

@@ -59,7 +59,7 @@ async def patiently(work: Coroutine[Any, Any, Result]) -> Result:
     What is late is left behind, not waited for: a connection is given back to a database that hangs only as
     fast as the database allows.
     """
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(work, name="web answer")
     try:
         done, _ = await asyncio.wait({task}, timeout=PATIENCE.total_seconds())
     finally:

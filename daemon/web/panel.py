@@ -3,15 +3,16 @@
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import wraps
+from http import HTTPStatus
 from importlib import metadata, resources
 from typing import Any
 
 import jinja2
-from aiohttp import web
+from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from daemon import logs
-from daemon.web import api, judging, telling, wording
+from daemon.web import answers, api, judging, telling, wording
 from daemon.web.sources import SOURCES
 from state import insights
 from state.errors import NotFound, StateError
@@ -96,6 +97,21 @@ def _paging(handler: Handler) -> Handler:
 
 def _problem(status: int, reason: str, instruction: str) -> web.Response:
     return _page("problem.html", status, title="Not to be shown", reason=reason, instruction=instruction)
+
+
+def refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
+    """What no route answers, as JSON below /api/ and as a page elsewhere."""
+    if refusal.status == HTTPStatus.NOT_FOUND:
+        reason, instruction = "There is nothing at this address.", "Correct the address, or begin at /."
+    else:
+        reason, instruction = f"{refusal.reason}.", "m3sync only answers GET requests here."
+    if request.path.startswith("/api/"):
+        answer = answers.refusal(reason, instruction, refusal.status)
+    else:
+        answer = _problem(refusal.status, reason, instruction)
+    if hdrs.ALLOW in refusal.headers:
+        answer.headers[hdrs.ALLOW] = refusal.headers[hdrs.ALLOW]
+    return answer
 
 
 @routes.get("/")

@@ -4,7 +4,7 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from daemon.configuration import ConfigurationError
 from daemon.settings import HttpSettings
@@ -37,11 +37,18 @@ async def serve(http: HttpSettings, sources: Sources) -> AsyncIterator[str]:
 
 def application(http: HttpSettings, sources: Sources) -> web.Application:
     """All routes behind one guard."""
-    app = web.Application(middlewares=[guarding.middleware((http.host, *http.hosts))], client_max_size=4_096)
+    guard = guarding.middleware((http.host, *http.hosts), panel.refused)
+    app = web.Application(middlewares=[guard], client_max_size=4_096)
+    app.on_response_prepare.append(_unnamed)
     app[SOURCES] = sources
     for part in (health, metrics, api, panel):
         app.add_routes(part.routes)
     return app
+
+
+async def _unnamed(_request: web.Request, answer: web.StreamResponse) -> None:
+    """Nobody needs to know which server in which version answers."""
+    answer.headers.popall(hdrs.SERVER, None)
 
 
 def _port(runner: web.AppRunner) -> int:

@@ -158,6 +158,16 @@ async def test_what_is_not_there_is_said_so(site: Site, path: str, status: int) 
     assert (await site.get(path)).status == status
 
 
+async def test_an_address_that_leads_nowhere_is_told_in_the_manner_of_its_place(site: Site) -> None:
+    lost = await site.get("/api/v1/nope")
+    assert lost.status == 404
+    assert json.loads(lost.text)["error"]["reason"] == "There is nothing at this address."
+    page = await site.get("/nowhere")
+    assert "There is nothing at this address." in page.text
+    assert "panel.css" in page.text
+    assert [("Server" in each.headers) for each in (lost, page, await site.get("/livez"))] == [False] * 3
+
+
 async def test_the_panel_shows_the_six_items_and_the_runs(
     site: Site, db: Pool, integration: Integration
 ) -> None:
