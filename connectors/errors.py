@@ -43,7 +43,7 @@ class TransientError(SyncError):
         self.retry_after: timedelta | None = None
 
 
-class RateLimited(TransientError):  # noqa: N818  # reads as a state: raise RateLimited
+class RateLimited(TransientError):  # noqa: N818 - reads as a state: raise RateLimited
     """Slow down: 429, or Salesforce's REQUEST_LIMIT_EXCEEDED; nothing was done."""
 
 

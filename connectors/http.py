@@ -126,7 +126,7 @@ class Http:
         asked = error.retry_after if isinstance(error, TransientError) else None
         step = limits.first_wait.total_seconds() * 2.0 ** (state.attempt_number - 1)
         step = min(step, limits.longest_wait.total_seconds())
-        jittered = step * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
+        jittered = step * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
         return jittered + (asked.total_seconds() if asked else 0.0)
 
 

@@ -22,7 +22,7 @@ class Pacer:
         """Returns when the next call may leave."""
         async with self._turn:
             clock = asyncio.get_running_loop().time
-            while (delay := self.delay(clock())) > 0:  # noqa: ASYNC110  # what is waited for is time itself
+            while (delay := self.delay(clock())) > 0:  # noqa: ASYNC110 - what is waited for is time itself
                 await asyncio.sleep(delay)
             self._departures.append(clock())
 

@@ -13,7 +13,7 @@ _TAGS = re.compile(r"<[^>]{0,2000}>")
 _QUOTE_LENGTH = 200
 
 
-class NotJson(ValueError):  # noqa: N818  # reads as a finding: except NotJson
+class NotJson(ValueError):  # noqa: N818 - reads as a finding: except NotJson
     """The bytes are no JSON document: a page of HTML, a torso, NaN, numbers or nesting beyond reason."""
 
 

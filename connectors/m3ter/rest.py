@@ -170,7 +170,7 @@ def _filtering(filters: dict[str, Filter]) -> list[tuple[str, str]] | None:
 
 
 @asynccontextmanager
-async def open(  # noqa: A001  # reads as m3ter.rest.open at the place of use
+async def open(  # noqa: A001 - reads as m3ter.rest.open at the place of use
     credential: M3terCredential, *, limits: Limits = LIMITS, pacer: Pacer | None = None
 ) -> AsyncIterator[M3ter]:
     """A client for one organization. Clients of the same organization should share one `pacer`."""

@@ -18,16 +18,16 @@ class _Header(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    entityName: str  # noqa: N815  # the names are Salesforce's
-    recordIds: list[str]  # noqa: N815
-    changeType: str  # noqa: N815
-    changedFields: list[str] | None = None  # noqa: N815
-    changeOrigin: str | None = None  # noqa: N815
-    commitUser: str | None = None  # noqa: N815
-    transactionKey: str | None = None  # noqa: N815
-    sequenceNumber: int | None = None  # noqa: N815
-    commitNumber: int | None = None  # noqa: N815
-    commitTimestamp: int | None = None  # noqa: N815
+    entityName: str  # noqa: N815 - the names are Salesforce's
+    recordIds: list[str]  # noqa: N815 - as above
+    changeType: str  # noqa: N815 - as above
+    changedFields: list[str] | None = None  # noqa: N815 - as above
+    changeOrigin: str | None = None  # noqa: N815 - as above
+    commitUser: str | None = None  # noqa: N815 - as above
+    transactionKey: str | None = None  # noqa: N815 - as above
+    sequenceNumber: int | None = None  # noqa: N815 - as above
+    commitNumber: int | None = None  # noqa: N815 - as above
+    commitTimestamp: int | None = None  # noqa: N815 - as above
 
 
 def decode(channel: str, data: Any) -> ChangeEvent | UndecodableEvent:

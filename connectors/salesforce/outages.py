@@ -59,7 +59,7 @@ class Outages:
     def _wait(self, asked: timedelta) -> timedelta:
         grown = self._pace.first * 2.0 ** min(self._failures - 1, 20)
         wait = max(min(grown, self._pace.longest), min(asked, self._pace.asked))
-        return wait * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing
+        return wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
 
 
 async def _done(reported: Awaitable[None] | None) -> None:

@@ -19,7 +19,7 @@ ChannelRefused = stream_refusing.ChannelRefused
 _T = TypeVar("_T")
 
 
-class _Stopped(Exception):  # noqa: N818  # an interruption, not an error
+class _Stopped(Exception):  # noqa: N818 - an interruption, not an error
     """The stop event was set."""
 
 

@@ -8,7 +8,7 @@ from connectors.errors import AuthenticationError, RateLimited, RejectedError, S
 from connectors.salesforce.bayeux import SUBSCRIBE, Reply
 
 
-class ReplayRejected(RejectedError):  # noqa: N818  # reads as a state, as RateLimited does
+class ReplayRejected(RejectedError):  # noqa: N818 - reads as a state, as RateLimited does
     """The replay id of a channel is invalid or no longer retained: what changed since must be read again."""
 
     def __init__(self, channel: str, replay_id: str, said: str) -> None:
@@ -21,7 +21,7 @@ class ReplayRejected(RejectedError):  # noqa: N818  # reads as a state, as RateL
         self.replay_id = replay_id
 
 
-class ChannelRefused(RejectedError):  # noqa: N818  # reads as a state, as RateLimited does
+class ChannelRefused(RejectedError):  # noqa: N818 - reads as a state, as RateLimited does
     """A channel cannot be subscribed: it does not exist, or not for this user."""
 
     def __init__(self, channel: str, said: str) -> None:
@@ -36,11 +36,11 @@ class ChannelRefused(RejectedError):  # noqa: N818  # reads as a state, as RateL
         self.channel = channel
 
 
-class TokenRefused(AuthenticationError):  # noqa: N818  # reads as a state, as RateLimited does
+class TokenRefused(AuthenticationError):  # noqa: N818 - reads as a state, as RateLimited does
     """The streaming server does not take the token: it may have expired."""
 
 
-class SessionLost(TransientError):  # noqa: N818  # reads as a state, as RateLimited does
+class SessionLost(TransientError):  # noqa: N818 - reads as a state, as RateLimited does
     """The server does not know the session any more: handshake and subscribe again."""
 
 

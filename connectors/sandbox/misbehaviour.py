@@ -84,7 +84,7 @@ class Misbehaviour:
             if response is not None and not isinstance(response, Withheld):
                 entry.status = response.status
             said = response.body if isinstance(response, web.Response) else None
-            asked = request._read_bytes or b""  # noqa: SLF001  aiohttp keeps the body it has read only there
+            asked = request._read_bytes or b""  # noqa: SLF001 - aiohttp keeps the body it has read only there
             self.journal.keep_bodies(entry, asked, said if isinstance(said, bytes) else b"")
         return response
 

@@ -75,7 +75,7 @@ program.command("explain")(explain.explain)
 def main() -> None:
     """Run the command line of this process."""
     if sys.stdout is None:  # closed by whoever started us, who wants the exit code alone
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  lasts as long as we
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lasts as long as we
     # typer draws boxes around errors as wide as the terminal says it is; a pipe says nothing.
     os.environ.setdefault("TERMINAL_WIDTH", os.environ.get("COLUMNS", "80"))
     sys.exit(session.guarded(_run))

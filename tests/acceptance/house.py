@@ -146,7 +146,7 @@ class House:
 async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 20) -> Any:
     """Wait until something holds in another program or the database, and give it."""
     async with asyncio.timeout(seconds):
-        while not (found := await condition()):  # noqa: ASYNC110  what is waited for happens elsewhere
+        while not (found := await condition()):  # noqa: ASYNC110 - what is waited for happens elsewhere
             await asyncio.sleep(0.02)
         return found
 

@@ -1,3 +1,5 @@
+"""The embedded server: started, joined, left, and found again after a crash."""
+
 import asyncio
 import os
 import stat

@@ -1,3 +1,5 @@
+"""The embedded server of root and of any other user, and of directories that are not theirs."""
+
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Integrations: made, connected, switched on and off, refused, removed."""
+
 from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4

@@ -1,3 +1,5 @@
+"""Intents: on disk before a create, found again after a crash, closed once."""
+
 from dataclasses import replace
 from uuid import UUID, uuid4
 

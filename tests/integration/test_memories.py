@@ -1,3 +1,5 @@
+"""What is remembered of records and parts: external mappings, parents, states, health."""
+
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 

@@ -1,3 +1,5 @@
+"""The schema: laid out once, however many ask, and refused when it is not ours."""
+
 import asyncio
 from collections.abc import AsyncIterator
 

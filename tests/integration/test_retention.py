@@ -1,3 +1,5 @@
+"""What is forgotten after its time, and what never is."""
+
 from datetime import UTC, datetime
 from uuid import UUID
 

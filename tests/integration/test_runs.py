@@ -1,3 +1,5 @@
+"""Runs: started, finished with objects and log, interrupted, found again."""
+
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4

@@ -93,7 +93,7 @@ async def test_stopping_during_an_outage_ends_the_stream(empty_sandbox: LocalSan
         listener = Listener(salesforce)
         listener.begin({ACCOUNTS: None})
         waiting = asyncio.ensure_future(listener.next())
-        while not listener.outages:  # noqa: ASYNC110  # the callback is plain
+        while not listener.outages:  # noqa: ASYNC110 - the callback is plain
             await asyncio.sleep(0)
         listener.stop.set()
         with pytest.raises(StopAsyncIteration):
@@ -124,5 +124,5 @@ async def until_held(sandbox: LocalSandbox) -> None:
     """Until a connect waits at the server."""
     sessions = sandbox.running.stream.cometd.sessions
     async with asyncio.timeout(10):
-        while not any(session.is_held for session in sessions._sessions.values()):  # noqa: ASYNC110  # as above
+        while not any(session.is_held for session in sessions._sessions.values()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0)

@@ -1,3 +1,5 @@
+"""Every SQL statement is known to the server, named and described."""
+
 from pathlib import Path
 
 import pytest

@@ -71,7 +71,7 @@ async def test_a_criterion_that_fires_on_becoming_true_fires_once_each_time(buil
         async with houses.daemon(house):
             for count, (fields, expected) in enumerate(changes, 1):
                 await house.salesforce("PATCH", f"/sobjects/Opportunity/{record_id}", fields)
-                await until(lambda: _is_through(house, record_id, count))  # noqa: B023  awaited at once
+                await until(lambda: _is_through(house, record_id, count))  # noqa: B023 - awaited at once
                 assert len(await house.ended_runs(record_id)) == expected, fields
 
 

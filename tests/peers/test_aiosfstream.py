@@ -21,10 +21,10 @@ for _name, _module in list(sys.modules.items()):
     if _name.partition(".")[0] == aiocometd_noloop.__name__:
         sys.modules[_name.replace("aiocometd_noloop", "aiocometd", 1)] = _module
 
-from aiosfstream.auth import RefreshTokenAuthenticator  # noqa: E402  after the alias
-from aiosfstream.client import Client  # noqa: E402
-from aiosfstream.exceptions import ServerError  # noqa: E402
-from aiosfstream.replay import ReplayMarker, ReplayOption  # noqa: E402
+from aiosfstream.auth import RefreshTokenAuthenticator  # noqa: E402 - after the alias
+from aiosfstream.client import Client  # noqa: E402 - as above
+from aiosfstream.exceptions import ServerError  # noqa: E402 - as above
+from aiosfstream.replay import ReplayMarker, ReplayOption  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

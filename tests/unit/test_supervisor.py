@@ -62,7 +62,7 @@ async def supervised(stage: Stage, act: Callable[[], Awaitable[None]]) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110  what is waited for is another task's doing
+    while not condition():  # noqa: ASYNC110 - what is waited for is another task's doing
         await asyncio.sleep(0)
 
 

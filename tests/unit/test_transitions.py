@@ -1,3 +1,5 @@
+"""The tables of transitions: every status is reached and left as they say."""
+
 from enum import StrEnum
 from typing import Any
 

@@ -46,7 +46,7 @@ class EventBus:
         self.waiting: set[asyncio.Event] = set()
         self._events: list[Event] = []
         self._ids: list[int] = []
-        self._holes = random.Random(20200101)  # noqa: S311  holes need no secrecy, only repeatability
+        self._holes = random.Random(20200101)  # noqa: S311 - holes need no secrecy, only repeatability
         self._last_id = int((clock.now() - EPOCH).total_seconds())
 
     @property

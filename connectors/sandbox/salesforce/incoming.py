@@ -32,7 +32,7 @@ def accept(tables: Tables, owner: SObject, given: Mapping[str, Any], *, is_new: 
             pointing = owner.parents.get(name.lower())
             if pointing is None or not isinstance(value, dict):
                 raise unknown_field(name, owner.name)
-            field, value = pointing, _parent_by_external_id(tables, pointing, value)  # noqa: PLW2901  # one meaning
+            field, value = pointing, _parent_by_external_id(tables, pointing, value)  # noqa: PLW2901 - one meaning
         if not (field.is_createable if is_new else field.is_updateable):
             refused.append(field.name)
             continue

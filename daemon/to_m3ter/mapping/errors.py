@@ -3,7 +3,7 @@
 from connectors import errors
 
 
-class MappingInvalid(Exception):  # noqa: N818 (reads as what it says)
+class MappingInvalid(Exception):  # noqa: N818 - reads as what it says
     """A field mapping document cannot be used: `where` is the key, `instruction` says how to mend it."""
 
     def __init__(self, message: str, *, where: str = "", instruction: str = "") -> None:

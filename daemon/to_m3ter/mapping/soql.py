@@ -24,8 +24,8 @@ def soql(mapping: document.Mapping, record_id: str) -> str:
     fields = [".".join(path) for path in own]
     for relationship, paths in children.items():
         inner = ", ".join(".".join(path) for path in paths)
-        fields.append(f"(SELECT {inner} FROM {relationship})")  # noqa: S608 (only names)
-    query = f"SELECT {', '.join(fields)} FROM {mapping.parent} WHERE Id = '{record_id}'"  # noqa: S608 (only names)
+        fields.append(f"(SELECT {inner} FROM {relationship})")  # noqa: S608 - only names
+    query = f"SELECT {', '.join(fields)} FROM {mapping.parent} WHERE Id = '{record_id}'"  # noqa: S608 - only names
     if len(query) > LONGEST:
         message = f"The query has {len(query)} characters, for so many fields are mapped (at most {LONGEST})."
         raise errors.MappingInvalid(message, where="objects", instruction="Map fewer fields.")
