@@ -8,6 +8,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$name" && break; done)
 VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 
+# Nothing is left outside the clone, unless pip's cache was placed by who calls.
+export PIP_CACHE_DIR ?= $(CURDIR)/.venv/cache
+
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 # Stamps name the Python they were made with, so that another PYTHON makes a new environment.

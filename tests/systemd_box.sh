@@ -1,7 +1,7 @@
 #!/bin/bash
 # systemd_box.sh CMD...: runs CMD beside a real systemd that is PID 1 of namespaces of its own. Needs root.
-# Private and thrown away: /tmp /var/tmp /run, and overlays over /etc and /var. KEEP names one directory that shall
-# be seen even if it lies under these. Exit code 75: no systemd could be booted here.
+# Private and thrown away: /tmp /var/tmp /run, and overlays over /etc and /var. KEEP names directories, parted
+# by colons, that shall be seen even if they lie under these. Exit code 75: no systemd could be booted here.
 set -eu
 work=$(mktemp -d)
 systemd=
@@ -10,7 +10,9 @@ trap 'exit 143' TERM INT
 cat > "$work/init" <<'END'
 set -e
 mount --make-rprivate /
-if [ -n "$KEEP" ]; then mount --bind "$KEEP" /mnt; fi
+IFS=: read -ra kept <<< "$KEEP"
+mount -t tmpfs tmpfs /mnt
+for number in "${!kept[@]}"; do mkdir "/mnt/$number"; mount --bind "${kept[$number]}" "/mnt/$number"; done
 mkdir -p "$WORK/over"
 mount -t tmpfs tmpfs "$WORK/over"
 for directory in etc var; do
@@ -20,7 +22,9 @@ done
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=1777 tmpfs /var/tmp
 mount -t tmpfs tmpfs /run
-if [ -n "$KEEP" ] && [ ! -e "$KEEP/." ]; then mkdir -p "$KEEP"; mount --bind /mnt "$KEEP"; fi
+for number in "${!kept[@]}"; do
+  if [ ! -e "${kept[$number]}/." ]; then mkdir -p "${kept[$number]}"; mount --bind "/mnt/$number" "${kept[$number]}"; fi
+done
 mkdir -p /run/systemd/system
 for unit in systemd-tmpfiles-setup systemd-tmpfiles-setup-dev systemd-tmpfiles-clean; do
   ln -s /dev/null "/run/systemd/system/$unit.service"
