@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from connectors.errors import SyncError
 from connectors.salesforce import rest
@@ -37,7 +37,7 @@ class Listener:
             pace=QUICK,
         )
         self.batches = stream.batches(positions)
-        return cast("AsyncGenerator[Batch, None]", self.batches)
+        return self.batches
 
     async def next(self) -> Batch:
         async with asyncio.timeout(10):
