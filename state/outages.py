@@ -36,6 +36,11 @@ _CAUSES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
         "Raise max_connections of the server, or end other clients.",
     ),
     (
+        (asyncpg.DiskFullError,),
+        "{place} has no room left on its disk.",
+        "Free or add space there; m3sync goes on by itself once there is some.",
+    ),
+    (
         (ConnectionRefusedError, FileNotFoundError),
         "{place} refuses connections: nothing listens there.",
         _START,
