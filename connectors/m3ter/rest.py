@@ -133,9 +133,18 @@ class M3ter:
                 raise refusing.too_large(error, size) from error
             # A firewall and a missing permission answer as a stale token does: is the token good elsewhere?
             await self._prove(error)
+            if isinstance(error, AuthenticationError) and not request.writes:
+                return await self._permitted(request)
             if isinstance(error, TransientError) and request.json is None:
                 error.unreachable = False  # a page in the way of this one address
                 raise
+            raise refusing.not_the_token(error, request) from error
+
+    async def _permitted(self, request: Request) -> Json:
+        """Once more with a token that has just proved good: refused even so, the user may not read this."""
+        try:
+            return (await self._http.send(request, authorize=self._auth)).body
+        except AuthenticationError as error:
             raise refusing.not_the_token(error, request) from error
 
     async def _prove(self, refusal: AuthenticationError | TransientError) -> None:

@@ -135,7 +135,7 @@ async def test_a_read_refused_while_another_works_names_the_missing_permission()
         fake.on("GET", ACCOUNTS, fake_server.json(PAGE))
         with pytest.raises(RejectedError, match="Unauthorized") as caught:
             [page async for page in m3ter.pages(EntityKind.PRICING)]
-        assert len(fake.calls("/oauth/token")) == 2, "a fresh token was tried first"
+        assert len(fake.calls("/oauth/token")) >= 2, "a fresh token was tried first"
     assert "permission for pricings" in caught.value.instruction
 
 

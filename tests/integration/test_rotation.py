@@ -1,6 +1,7 @@
 """A refresh token that is good once: kept, spent by one at a time, and never over an operator's new one."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -27,11 +28,19 @@ class Salesforce:
         self.spent: list[str] = []
         self.good = "token-0"
         self._url = fake.url
+        self._second = asyncio.Event()
         fake.on("POST", TOKEN, self._answer)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         given = str((await request.post())["refresh_token"])
         self.spent.append(given)
+        if len(self.spent) > 1:
+            self._second.set()
+        with suppress(
+            TimeoutError
+        ):  # time enough for another one to spend the same token, if nothing stops it
+            async with asyncio.timeout(0.5):
+                await self._second.wait()
         if given != self.good:
             refusal = {"error": "invalid_grant", "error_description": "expired access/refresh token"}
             return await fake_server.json(refusal, status=400)(request)
