@@ -104,7 +104,7 @@ async def test_completed(make: Callable[[str], Any], way: Way) -> None:
         assert (result.success, result.sync_status) == (True, "Completed")
         assert result.message == "Sync process completed successfully"
         assert bare(result.concatenated_results, record) == bare(COMPLETED, record)
-        assert [run.status for run in await house.ended_runs(record["Id"])] == [RunStatus.COMPLETE]
+        assert {run.status for run in await house.ended_runs(record["Id"])} == {RunStatus.COMPLETE}
 
 
 @pytest.mark.parametrize("way", [by_hand, by_change])
@@ -119,7 +119,7 @@ async def test_partial_success(make: Callable[[str], Any], way: Way) -> None:
         assert bare(result.concatenated_results, record) == bare(PARTIAL_SUCCESS, record)
         for message, m3ter_id in made_by_hand.items():
             assert m3ter_id in next(each.message for each in result.object_results if message in each.message)
-        assert [run.status for run in await house.ended_runs(record["Id"])] == [RunStatus.ERROR]
+        assert {run.status for run in await house.ended_runs(record["Id"])} == {RunStatus.ERROR}
 
 
 async def flag(house: House, record: dict[str, Any]) -> None:
