@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 import pydantic
 from pydantic import AfterValidator, Field
 
+from daemon.to_m3ter.mapping import channels as channel_rules
 from daemon.to_m3ter.mapping import errors, expressions, values
 
 LARGEST = 100_000  # bytes of a document
@@ -78,8 +79,13 @@ class Mapping(values.Part):
     flow: Literal["Account Sync", "Sales Agreement Sync"]
     parent: values.NameText
     criterion: Criterion | None = None
+    on_delete: Literal["keep", "end billing"] = "keep"
     lines: dict[values.NameText, Line] = Field(default_factory=dict, max_length=10)
     objects: dict[values.Kind, ObjectMapping] = Field(min_length=1)
+    # where changes are heard; absent: the change events of each object watched
+    channels: dict[channel_rules.ChannelText, channel_rules.Pointer] | None = Field(
+        default=None, min_length=1, max_length=20
+    )
 
     @pydantic.model_validator(mode="after")
     def _references_go_back(self) -> Self:
@@ -111,6 +117,18 @@ class Mapping(values.Part):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _what_is_ended_can_begin_again(self) -> Self:
+        """A record that is restored takes its billing up again by the end date that the mapping gives."""
+        made = self.objects.get("AccountPlan")
+        if self.on_delete == "end billing" and made is not None and "endDate" not in made.fields:
+            message = (
+                "objects.AccountPlan.fields must map endDate when on_delete is 'end billing': "
+                "the end date that a restored record gets back"
+            )
+            raise ValueError(message)
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _paths_are_short(self) -> Self:
         """Salesforce follows five relationships, counted from the parent or from the line."""
         for kind, made in self.objects.items():
@@ -125,6 +143,15 @@ class Mapping(values.Part):
                     raise ValueError(f"{message}, and Salesforce follows five: use a formula field")
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _channels_lead_to_records(self) -> Self:
+        """Every event must mean a record whose change starts a sync here."""
+        for channel, pointer in (self.channels or {}).items():
+            wrong = channel_rules.problem(channel, pointer, self.objects_watched)
+            if wrong is not None:
+                raise ValueError(f'channels."{channel}" {wrong}')
+        return self
+
     @property
     def in_order(self) -> tuple[tuple[str, ObjectMapping], ...]:
         """The entities in the order in which they are written to m3ter."""
@@ -137,15 +164,36 @@ class Mapping(values.Part):
 
 
 def channels(mapping: Mapping) -> list[str]:
-    """The change event channels of the objects watched, the parent's first."""
-    names = [mapping.parent, *(name for name in mapping.objects_watched if name != mapping.parent)]
-    return [f"/data/{_change_event(name)}" for name in names]
+    """The channels to hear: those of the document, or the change events of the objects watched."""
+    return list(_pointers(mapping))
 
 
-def _change_event(object_name: str) -> str:
-    if object_name.endswith("__c"):
-        return object_name.removesuffix("__c") + "__ChangeEvent"
-    return object_name + "ChangeEvent"
+def channel_objects(mapping: Mapping) -> dict[str, tuple[str, ...]]:
+    """For each channel, the objects to read again when something that was said on it is lost."""
+    watched = _watched(mapping)
+    return {
+        channel: channel_rules.objects(channel, pointer, watched)
+        for channel, pointer in _pointers(mapping).items()
+    }
+
+
+def pointers(mapping: Mapping) -> dict[str, channel_rules.Pointer]:
+    """The channels whose events are not change events, each with the record that its events mean.
+
+    Their silence says nothing: a record can change without any of them being owed.
+    """
+    return {channel: pointer for channel, pointer in _pointers(mapping).items() if pointer.object}
+
+
+def _pointers(mapping: Mapping) -> dict[str, channel_rules.Pointer]:
+    if mapping.channels is not None:
+        return mapping.channels
+    return {channel_rules.change_event(name): channel_rules.Pointer() for name in _watched(mapping)}
+
+
+def _watched(mapping: Mapping) -> tuple[str, ...]:
+    """The objects watched, the parent first."""
+    return tuple(dict.fromkeys((mapping.parent, *mapping.objects_watched)))
 
 
 def parse(text: str) -> Mapping:
@@ -194,7 +242,9 @@ def _explained(error: pydantic.ValidationError) -> errors.MappingInvalid:
         str(part)[:80] for part in first["loc"] if part not in ("[key]", "dict[Target,ValueOrPath]")
     )
     message = first["msg"].removeprefix("Value error, ")
-    if not where and message.startswith("objects."):  # said of the whole document, but about one place in it
+    if not where and message.startswith(
+        ("objects.", "channels.")
+    ):  # said of the whole document, but about one place in it
         where, _, message = message.partition(" ")
     others = f" ({len(problems) - 1} more problems in this document)" if len(problems) > 1 else ""
     return errors.MappingInvalid(
