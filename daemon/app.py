@@ -229,7 +229,9 @@ def _manner(settings: Settings) -> Manner:
         lease=worker.lease,
         poll=timedelta(seconds=worker.poll_seconds),
         policy=policy,
-        listening=subscriber.Timings(policy, Pace(first=first)),
+        listening=subscriber.Timings(
+            policy, Pace(first=first), silence=settings.listening.silence, overlap=settings.reread.overlap
+        ),
         probe_salesforce=timedelta(seconds=settings.salesforce.probe_seconds),
         probe_m3ter=timedelta(seconds=settings.m3ter.probe_seconds),
     )

@@ -130,6 +130,32 @@ class M3terSettings(SystemSettings):
     probe_seconds: Seconds = 30
 
 
+class ListeningSettings(Section):
+    """After how long without an event a channel is not trusted, and Salesforce is asked what changed."""
+
+    silence_minutes: Annotated[float, Field(gt=0, le=1_440)] = 15
+
+    @property
+    def silence(self) -> timedelta:
+        return timedelta(minutes=self.silence_minutes)
+
+
+class RereadSettings(Section):
+    """How what may have been missed is read again.
+
+    `overlap_minutes`: a record is stamped when it is written and seen when its transaction commits, so that
+    a window begins earlier than it seems to need; Apex may take 10 minutes. `page_size`: Salesforce gives
+    2,000 records with one call.
+    """
+
+    overlap_minutes: Annotated[float, Field(ge=2, le=1_440)] = 15
+    page_size: Annotated[int, Field(ge=1, le=2_000)] = 2_000
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(minutes=self.overlap_minutes)
+
+
 class Settings(BaseSettings):
     """Everything an operator may set. Build it with `load`."""
 
@@ -143,6 +169,8 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     salesforce: SystemSettings = SystemSettings()
     m3ter: M3terSettings = M3terSettings()
+    listening: ListeningSettings = ListeningSettings()
+    reread: RereadSettings = RereadSettings()
     state_directory: Path = Path("/var/lib/m3sync")
     vault_key_file: Path | None = None
 

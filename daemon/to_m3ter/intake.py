@@ -1,8 +1,9 @@
-"""Change events to inbox rows: which record each leads to, and which leave a window to be read again."""
+"""Change events to inbox rows: which record each leads to, and which changes name no record."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from connectors.errors import RejectedError
@@ -12,94 +13,126 @@ from daemon.to_m3ter.mapping import document
 from state.checkpoints import Step
 from state.models import Change
 
+GAP = "GAP_"
 OVERFLOW = "GAP_OVERFLOW"
-# Salesforce's clock is read to the second, and its servers' clocks are not one.
-MARGIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What one integration wants to hear: channels, its parent object, and line object -> parent field."""
+    """What one integration wants to hear: channels, its parent object, and line object -> parent field.
+
+    `objects`: for each channel, what to read again when something that was said on it is lost.
+    """
 
     integration_id: UUID
     channels: tuple[str, ...]
     parent: str
     lines: Mapping[str, str]
+    objects: Mapping[str, tuple[str, ...]]
+
+    def wants(self, object_name: str) -> bool:
+        return object_name == self.parent or object_name in self.lines
 
 
 def watch(integration_id: UUID, mapping: document.Mapping) -> Watch:
     """As its field mapping says."""
     lines = {name: field_name for name, field_name in mapping.objects_watched.items() if field_name}
-    return Watch(integration_id, tuple(document.channels(mapping)), mapping.parent, lines)
+    objects = document.channel_objects(mapping)
+    return Watch(integration_id, tuple(document.channels(mapping)), mapping.parent, lines, objects)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One change, and the parent that the event itself names, if it does."""
+    """One change, and the parent that the event itself names, if it does.
+
+    `is_unclear`: the event names a parent, but not by a record id.
+    """
 
     change: Change
     named: str | None = None
+    is_unclear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Records of an object changed, and nobody says which; `event_at`: when it was told, where that is known."""
+
+    object_name: str
+    channel: str
+    cause: Literal["overflow", "gap", "undecodable"]
+    detail: str
+    event_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records named by events without data. They are in the inbox as any other; this is for the record."""
+
+    object_name: str
+    channel: str
+    detail: str
+    records: int
 
 
 @dataclass(slots=True)
 class Sorted:
-    """A batch taken apart. `windows`: channel -> what may have been missed on it."""
+    """A batch taken apart."""
 
     heard: list[Heard] = field(default_factory=list)
-    windows: dict[str, str] = field(default_factory=dict)
+    missed: list[Missed] = field(default_factory=list)
+    gaps: dict[tuple[str, str], Gap] = field(default_factory=dict)
     steps: dict[str, Step] = field(default_factory=dict)
 
 
-def sort(
-    events: Iterable[ChangeEvent | UndecodableEvent],
-    watched: Watch,
-    since: Mapping[str, datetime] | None = None,
-) -> Sorted:
-    """Take a batch apart. What was committed before its channel's time in `since` is counted and left out."""
+def sort(events: Iterable[ChangeEvent | UndecodableEvent], watched: Watch) -> Sorted:
+    """Take a batch apart. Events of objects that are not watched only move their channel's place."""
     found = Sorted()
     for event in events:
-        is_old = isinstance(event, ChangeEvent) and _is_before(event, since or {})
-        _step(found, event, is_old)
+        _step(found, event)
         if isinstance(event, UndecodableEvent):
-            found.windows[event.channel] = f"Event {event.replay_id} could not be read: {event.reason}"
-        elif not is_old:
+            detail = f"Event {event.replay_id} could not be read: {event.reason}"
+            for name in watched.objects.get(event.channel, ()):
+                found.missed.append(Missed(name, event.channel, "undecodable", detail))
+        elif watched.wants(event.object_name):
             _take(found, event, watched)
     return found
 
 
-def _is_before(event: ChangeEvent, since: Mapping[str, datetime]) -> bool:
-    beginning = since.get(event.channel)
-    return (
-        beginning is not None and event.committed_at is not None and event.committed_at < beginning - MARGIN
-    )
-
-
-def _step(found: Sorted, event: ChangeEvent | UndecodableEvent, is_old: bool) -> None:
+def _step(found: Sorted, event: ChangeEvent | UndecodableEvent) -> None:
     before = found.steps.get(event.channel)
-    left_out = (before.left_out if before else 0) + is_old
     committed_at = event.committed_at if isinstance(event, ChangeEvent) else None
     committed_at = committed_at or (before.event_at if before else None)
     if event.replay_id:
-        found.steps[event.channel] = Step(event.replay_id, committed_at, left_out)
+        found.steps[event.channel] = Step(event.replay_id, committed_at)
 
 
 def _take(found: Sorted, event: ChangeEvent, watched: Watch) -> None:
-    if event.change_type == OVERFLOW or not event.record_ids:
-        found.windows[event.channel] = _unnamed(event)
-        return
-    for record_id in event.record_ids:
-        if record_id == NO_RECORD:
-            found.windows[event.channel] = _unnamed(event)
-        elif (full := _full(record_id)) is None:
-            found.windows[event.channel] = (
-                f"Event {event.replay_id} names {event.object_name} records only as {record_id!r}."
-            )
-        else:
-            found.heard.append(_heard(event, full, found, watched))
+    named = [_full(each) for each in event.record_ids if each != NO_RECORD]
+    whole = [each for each in named if each is not None]
+    if event.change_type == OVERFLOW or len(whole) < len(event.record_ids) or not whole:
+        found.missed.append(_missed(event))
+    found.heard += [_heard(event, each, watched) for each in whole]
+    if event.change_type.startswith(GAP) and whole:
+        key = (event.channel, event.object_name)
+        before = found.gaps.get(key) or Gap(event.object_name, event.channel, _gap(event), 0)
+        found.gaps[key] = replace(before, records=before.records + len(whole))
 
 
-def _unnamed(event: ChangeEvent) -> str:
-    return f"Event {event.replay_id} says that {event.object_name} records changed and does not name them."
+def _missed(event: ChangeEvent) -> Missed:
+    is_overflow = event.change_type == OVERFLOW or NO_RECORD in event.record_ids
+    how = f" but as {', '.join(event.record_ids)[:80]}" if event.record_ids else ""
+    return Missed(
+        event.object_name,
+        event.channel,
+        "overflow" if is_overflow else "gap",
+        f"Event {event.replay_id} ({event.change_type}) says that {event.object_name} records changed "
+        f"and does not name them{how}.",
+        event.committed_at,
+    )
+
+
+def _gap(event: ChangeEvent) -> str:
+    return f"Event {event.replay_id} ({event.change_type}) names its records and does not say what changed."
 
 
 def _full(record_id: str) -> str | None:
@@ -110,15 +143,10 @@ def _full(record_id: str) -> str | None:
         return None
 
 
-def _heard(event: ChangeEvent, record_id: str, found: Sorted, watched: Watch) -> Heard:
+def _heard(event: ChangeEvent, record_id: str, watched: Watch) -> Heard:
     field_name = watched.lines.get(event.object_name)
     given = event.payload.get(field_name) if field_name else None
     named = _full(given) if isinstance(given, str) and given else None
-    if given and named is None:
-        found.windows[event.channel] = (
-            f"Event {event.replay_id} says that {event.object_name} {record_id} belongs to {given!r}, "
-            "which is no record id."
-        )
     change = Change(
         channel=event.channel,
         replay_id=event.replay_id,
@@ -131,7 +159,7 @@ def _heard(event: ChangeEvent, record_id: str, found: Sorted, watched: Watch) ->
         transaction_key=event.transaction_key,
         committed_at=event.committed_at,
     )
-    return Heard(change, named)
+    return Heard(change, named, is_unclear=bool(given) and named is None)
 
 
 def lead(heard: Heard, remembered: Mapping[str, str], watched: Watch) -> list[tuple[str, str]]:
@@ -142,6 +170,5 @@ def lead(heard: Heard, remembered: Mapping[str, str], watched: Watch) -> list[tu
     """
     line = heard.change
     parents = {heard.named, remembered.get(line.record_id)} - {None}
-    return [(watched.parent, each) for each in sorted(filter(None, parents))] or [
-        (line.object_name, line.record_id)
-    ]
+    led = [(watched.parent, each) for each in sorted(filter(None, parents))]
+    return led if led and not heard.is_unclear else [*led, (line.object_name, line.record_id)]

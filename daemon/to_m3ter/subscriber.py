@@ -1,10 +1,9 @@
 """Hears one integration's change events: inbox rows and replay ids become durable in one transaction."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -30,11 +29,17 @@ REREAD = "Sync the records that changed meanwhile by hand: `m3sync sync ID`."
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """How patiently trouble is waited out, and how soon a refused channel is asked for again."""
+    """How patiently trouble is waited out, and how soon a refused channel is asked for again.
+
+    `silence`: how long a channel may hear nothing before Salesforce is asked whether that is so. `overlap`:
+    how much earlier a window begins than it seems to need.
+    """
 
     policy: Policy = field(default_factory=Policy)
     pace: Pace = field(default_factory=Pace)
     refused: timedelta = timedelta(minutes=5)
+    silence: timedelta = timedelta(minutes=15)
+    overlap: timedelta = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
@@ -84,7 +89,6 @@ class Subscriber:
         if not wanted:
             await self._until_refused_are_due(stop)
             return
-        since = {name: each.since for name, each in positions.items()}
         ending = asyncio.Event()
         stream = ChangeStream(
             self.org.salesforce,
@@ -98,7 +102,7 @@ class Subscriber:
             async with aclosing(stream.batches(wanted)) as batches:
                 async for batch in batches:
                     if batch.events:
-                        await self._keep_until_kept(batch, reader, since, stop)
+                        await self._keep_until_kept(batch, reader, stop)
                     else:
                         await self._listening()
         finally:
@@ -132,14 +136,12 @@ class Subscriber:
             return
         await self.standing.well()
 
-    async def _keep_until_kept(
-        self, batch: Batch, reader: Reader, since: Mapping[str, datetime], stop: asyncio.Event
-    ) -> None:
+    async def _keep_until_kept(self, batch: Batch, reader: Reader, stop: asyncio.Event) -> None:
         """The next batch is asked for only when this one is durable (law 1)."""
         failures = 0
         while True:
             try:
-                await self._keep(batch, reader, since)
+                await self._keep(batch, reader)
             except DatabaseUnavailable as error:
                 if stop.is_set():
                     raise  # not kept, so the next start hears it again
@@ -152,16 +154,13 @@ class Subscriber:
                     log.info("events can be kept again", failures=failures)
                 return
 
-    async def _keep(self, batch: Batch, reader: Reader, since: Mapping[str, datetime]) -> None:
-        found = intake.sort(batch.events, self.watched, since)
+    async def _keep(self, batch: Batch, reader: Reader) -> None:
+        found = intake.sort(batch.events, self.watched)
         async with transaction(self.db) as tx:
             await self._receive(tx, reader.org_id, found.heard)
             await checkpoints.advance(tx, reader, found.steps)
-            for channel, what in found.windows.items():
-                await self._tell_window(tx, channel, what)
-        for channel, step in found.steps.items():
-            if step.left_out:
-                log.info("changes from before going live left out", channel=channel, events=step.left_out)
+            for each in found.missed:
+                await self._tell_window(tx, each.channel, each.detail)
 
     async def _receive(self, tx: Connection, org_id: str, heard: list[Heard]) -> None:
         """Parents go into the inbox themselves; lines lead to theirs."""

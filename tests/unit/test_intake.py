@@ -1,7 +1,7 @@
-"""Change events are sorted into records, parents and windows without asking anybody."""
+"""Change events are sorted into records, parents and what was missed without asking anybody."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,33 +29,78 @@ def test_the_watch_is_what_the_mapping_needs() -> None:
     assert set(WATCHED.channels) == {CHANNEL, "/data/OpportunityLineItemChangeEvent"}
     assert WATCHED.parent == "Opportunity"
     assert WATCHED.lines == {"OpportunityLineItem": "OpportunityId"}
+    assert WATCHED.objects[CHANNEL] == ("Opportunity",)
+    assert WATCHED.objects["/data/OpportunityLineItemChangeEvent"] == ("OpportunityLineItem",)
 
 
 def test_merged_records_are_told_apart_and_15_characters_become_18() -> None:
     found = intake.sort([event("Opportunity", OPPORTUNITY[:15], "006S900000795MOIAY")], WATCHED)
     assert [each.change.record_id for each in found.heard] == [OPPORTUNITY, "006S900000795MOIAY"]
-    assert found.windows == {}
+    assert (found.missed, found.gaps) == ([], {})
     assert found.steps == {CHANNEL: Step("7", AT)}
 
 
 @pytest.mark.parametrize(
-    "lost",
+    ("lost", "cause", "event_at"),
     [
-        event("Opportunity", "000000000000000AAA", change_type="GAP_OVERFLOW"),
-        event("Opportunity", "000000000000000AAA"),
-        event("Opportunity", "006*"),
-        event("Opportunity", change_type="GAP_OVERFLOW"),
-        event("Opportunity"),
-        UndecodableEvent(CHANNEL, "7", "not JSON"),
+        (event("Opportunity", "000000000000000AAA", change_type="GAP_OVERFLOW"), "overflow", AT),
+        (event("Opportunity", "000000000000000AAA"), "overflow", AT),
+        (event("Opportunity", change_type="GAP_OVERFLOW"), "overflow", AT),
+        (event("Opportunity", "006*"), "gap", AT),
+        (event("Opportunity", "006*", committed_at=None), "gap", None),
+        (event("Opportunity"), "gap", AT),
+        (UndecodableEvent(CHANNEL, "7", "not JSON"), "undecodable", None),
     ],
 )
-def test_an_event_that_names_no_record_opens_a_window_and_is_passed(
-    lost: ChangeEvent | UndecodableEvent,
+def test_an_event_that_names_no_record_leaves_its_object_to_be_read_again_and_is_passed(
+    lost: ChangeEvent | UndecodableEvent, cause: str, event_at: datetime | None
 ) -> None:
     found = intake.sort([lost], WATCHED)
-    assert found.heard == []
-    assert "Event 7" in found.windows[CHANNEL]
+    [missed] = found.missed
+    assert (found.heard, found.gaps) == ([], {})
+    assert (missed.object_name, missed.channel, missed.cause, missed.event_at) == (
+        *("Opportunity", CHANNEL),
+        *(cause, event_at),
+    )
+    assert "Event 7" in missed.detail
     assert found.steps[CHANNEL].replay_id == "7"
+
+
+def test_an_undecodable_event_may_have_been_about_each_object_of_its_channel() -> None:
+    every = replace(WATCHED, objects={"/data/ChangeEvents": ("Opportunity", "OpportunityLineItem")})
+    found = intake.sort([UndecodableEvent("/data/ChangeEvents", "7", "not JSON")], every)
+    assert [each.object_name for each in found.missed] == ["Opportunity", "OpportunityLineItem"]
+
+
+def test_records_named_beside_a_wildcard_are_heard_and_the_others_read_again() -> None:
+    found = intake.sort([event("Opportunity", OPPORTUNITY, "006*")], WATCHED)
+    assert [each.change.record_id for each in found.heard] == [OPPORTUNITY]
+    assert [each.cause for each in found.missed] == ["gap"]
+
+
+def test_gap_events_that_name_their_records_are_heard_and_counted_for_each_object() -> None:
+    gaps = [
+        event("Opportunity", OPPORTUNITY, "006S900000795MOIAY", change_type="GAP_UPDATE"),
+        event("Opportunity", OPPORTUNITY, change_type="GAP_DELETE", replay_id="8"),
+        event("OpportunityLineItem", LINE, change_type="GAP_CREATE", replay_id="9"),
+        event("Opportunity", OPPORTUNITY, replay_id="10"),
+    ]
+    found = intake.sort(gaps, WATCHED)
+    assert len(found.heard) == 5
+    assert found.missed == []
+    assert [(each.object_name, each.records) for each in found.gaps.values()] == [
+        ("Opportunity", 3),
+        ("OpportunityLineItem", 1),
+    ]
+    assert "Event 7 (GAP_UPDATE)" in found.gaps[CHANNEL, "Opportunity"].detail
+
+
+@pytest.mark.parametrize("kind", ["UPDATE", "GAP_UPDATE", "GAP_OVERFLOW"])
+def test_an_event_of_an_object_that_is_not_watched_only_moves_the_place(kind: str) -> None:
+    other = event("Contact", "003S90000012oZ5IAI", change_type=kind, channel="/data/ChangeEvents")
+    found = intake.sort([other], WATCHED)
+    assert (found.heard, found.missed, found.gaps) == ([], [], {})
+    assert found.steps == {"/data/ChangeEvents": Step("7", AT)}
 
 
 def test_the_position_of_a_channel_is_its_last_event() -> None:
@@ -82,28 +127,10 @@ def test_a_line_leads_to_the_parents_it_names_and_was_seen_with(
     assert led == expected
 
 
-def test_a_parent_that_is_no_record_id_opens_a_window_and_the_line_is_heard() -> None:
-    lines = "/data/OpportunityLineItemChangeEvent"
+@pytest.mark.parametrize("remembered", [{}, {LINE: "006S900000795MOIAY"}])
+def test_of_a_line_whose_parent_is_no_record_id_the_worker_asks_for_it(remembered: dict[str, str]) -> None:
     strange = event("OpportunityLineItem", LINE, payload={"OpportunityId": "006xx"})
     found = intake.sort([strange, event("Opportunity", OPPORTUNITY)], WATCHED)
     assert [each.change.record_id for each in found.heard] == [LINE, OPPORTUNITY]
-    assert found.heard[0].named is None
-    assert "'006xx'" in found.windows[lines]
-    assert set(found.windows) == {lines}
-
-
-def test_what_was_committed_before_going_live_is_left_out_of_every_batch_and_counted() -> None:
-    since = {CHANNEL: AT}
-    old = event("Opportunity", OPPORTUNITY, committed_at=AT - timedelta(hours=1))
-    overflow = replace(old, change_type="GAP_OVERFLOW", record_ids=(), replay_id="8")
-    for _ in range(2):
-        found = intake.sort([old, overflow], WATCHED, since)
-        assert (found.heard, found.windows) == ([], {})
-        assert found.steps[CHANNEL].replay_id == "8"
-        assert found.steps[CHANNEL].left_out == 2
-    now = [
-        event("Opportunity", OPPORTUNITY, committed_at=at) for at in (AT, AT - timedelta(seconds=30), None)
-    ]
-    found = intake.sort([old, *now], WATCHED, since)
-    assert len(found.heard) == 3, "at the time, within the margin, and at a time unknown"
-    assert found.steps[CHANNEL].left_out == 1
+    led = intake.lead(found.heard[0], remembered, WATCHED)
+    assert led == [*(("Opportunity", each) for each in remembered.values()), ("OpportunityLineItem", LINE)]
