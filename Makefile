@@ -45,7 +45,7 @@ bench: $(TESTS)
 venv: $(TESTS)
 
 clean:
-	rm -rf .venv .demo
+	rm -rf .venv .demo tests/peers/bayeux/node_modules tests/peers/bayeux/.npm
 
 $(MADE):
 	@if [ -z "$(VERSION)" ]; then \

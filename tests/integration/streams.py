@@ -43,14 +43,20 @@ class Listener:
         async with asyncio.timeout(10):
             return await anext(self.batches)
 
+    async def heard(self) -> Batch:
+        """The next batch that holds events: an empty one only says that the channels are subscribed."""
+        while not (batch := await self.next()).events:
+            pass
+        return batch
+
     async def event(self) -> ChangeEvent:
         """The next event, which must be the only one of its batch."""
-        (event,) = (await self.next()).events
+        (event,) = (await self.heard()).events
         assert isinstance(event, ChangeEvent)
         return event
 
     async def undecodable(self) -> UndecodableEvent:
-        (event,) = (await self.next()).events
+        (event,) = (await self.heard()).events
         assert isinstance(event, UndecodableEvent)
         return event
 

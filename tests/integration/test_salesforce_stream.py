@@ -47,7 +47,7 @@ async def test_all_that_is_retained_can_be_asked_for(empty_sandbox: LocalSandbox
     async with rest.open(SalesforceCredential(**empty_sandbox.salesforce)) as salesforce:
         ids = [await new_account(salesforce, f"Acme {n}") for n in range(5)]
     async with listening(empty_sandbox.salesforce, {ACCOUNTS: "-2"}) as listener:
-        batch = await listener.next()
+        batch = await listener.heard()
     assert [event.record_ids[0] for event in batch.events if hasattr(event, "record_ids")] == ids
 
 

@@ -55,7 +55,7 @@ def sent(fake: FakeServer) -> list[dict[str, Any]]:
 
 
 async def replay_ids(listener: Listener) -> list[str]:
-    return [event.replay_id for event in (await listener.next()).events]
+    return [event.replay_id for event in (await listener.heard()).events]
 
 
 async def test_the_messages_are_bayeux_with_replay_and_cookies_come_back() -> None:

@@ -53,9 +53,9 @@ async def test_an_unknown_client_shakes_hands_and_subscribes_again(empty_sandbox
         await empty_sandbox.salesforce_control.fault("drop_session")
         await listener.salesforce.create("Contact", {"LastName": "Doe"})
         await listener.rename(account_id, "second")
-        channels = {event.channel for event in (await listener.next()).events}
+        channels = {event.channel for event in (await listener.heard()).events}
         if len(channels) == 1:
-            channels |= {event.channel for event in (await listener.next()).events}
+            channels |= {event.channel for event in (await listener.heard()).events}
         assert channels == {ACCOUNTS, CONTACTS}
         assert listener.outages == []  # a session is everyday life
 
@@ -96,7 +96,7 @@ async def test_a_token_that_stays_refused_ends_the_stream(empty_sandbox: LocalSa
     async with listening(empty_sandbox.salesforce, {ACCOUNTS: None}) as listener:
         await empty_sandbox.salesforce_control.fault("unauthorized", times=None)
         with pytest.raises(AuthenticationError, match="Authentication invalid"):
-            await listener.next()
+            await listener.heard()
 
 
 async def test_a_busy_server_is_not_taken_for_a_bad_token(empty_sandbox: LocalSandbox) -> None:
@@ -137,7 +137,7 @@ async def test_a_replay_id_refused_on_the_way_is_not_dropped_silently(empty_sand
         await empty_sandbox.salesforce_control.fault("refuse_replay")
         await empty_sandbox.salesforce_control.fault("drop_session")
         with pytest.raises(ReplayRejected) as caught:
-            await listener.next()
+            await listener.heard()
         assert (caught.value.channel, caught.value.replay_id) == (ACCOUNTS, taken.replay_id)
 
 
