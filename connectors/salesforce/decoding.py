@@ -1,4 +1,8 @@
-"""Change events out of the stream's messages; one that cannot be read says so and never stops the others."""
+"""Events out of the stream's messages; one that cannot be read says so and never stops the others.
+
+Their shapes: Change Data Capture guide, Change Event Message Structure; Platform Events guide, Subscribe with
+CometD; Streaming API guide, PushTopic Queries.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.errors import RejectedError
 from connectors.salesforce.ids import to_id18
-from connectors.salesforce.models import ChangeEvent, UndecodableEvent
+from connectors.salesforce.models import ChangeEvent, Event, Notification, UndecodableEvent
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,8 +34,42 @@ class _Header(BaseModel):
     commitTimestamp: int | None = None  # noqa: N815 - as above
 
 
-def decode(channel: str, data: Any) -> ChangeEvent | UndecodableEvent:
+def decode(channel: str, data: Any) -> Event:
     """The event in the `data` of one message."""
+    if channel.startswith("/topic/"):
+        return _notification(channel, data, "sobject")
+    if channel.startswith("/event/"):
+        return _notification(channel, data, "payload")
+    return _change(channel, data)
+
+
+def _notification(channel: str, data: Any, part: str) -> Notification | UndecodableEvent:
+    """A PushTopic tells of its event beside the record, a platform event among its own fields."""
+    replay_id = _replay_id(data)
+    body = data.get(part) if isinstance(data, dict) else None
+    if not replay_id or not isinstance(body, dict):
+        return UndecodableEvent(channel, replay_id, f"the message has no replay id or no {part}")
+    event = data["event"]
+    said = event.get("type")
+    return Notification(
+        channel=channel,
+        replay_id=replay_id,
+        event_type=said if part == "sobject" and isinstance(said, str) else "",
+        created_at=_moment(body.get("CreatedDate") if part == "payload" else event.get("createdDate")),
+        payload=body,
+    )
+
+
+def _moment(said: Any) -> datetime | None:
+    """When the event was made. One whose time cannot be read is still an event."""
+    try:
+        moment = datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _change(channel: str, data: Any) -> ChangeEvent | UndecodableEvent:
     replay_id = _replay_id(data)
     payload = data.get("payload") if isinstance(data, dict) else None
     if not replay_id or not isinstance(payload, dict):

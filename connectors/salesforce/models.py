@@ -161,6 +161,21 @@ class ChangeEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """An event without a change event's header: a platform event, or what a PushTopic says of a record.
+
+    `payload` has the event's own fields, or those that the PushTopic's query selects, Id among them.
+    `event_type` is created, updated, deleted or undeleted for a PushTopic, and empty for a platform event.
+    """
+
+    channel: str
+    replay_id: str
+    event_type: str = ""
+    created_at: datetime | None = None
+    payload: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class UndecodableEvent:
     """An event that came and could not be read: what changed must be found by a re-read (DESIGN law 4)."""
 
@@ -169,8 +184,11 @@ class UndecodableEvent:
     reason: str
 
 
+Event = ChangeEvent | Notification | UndecodableEvent
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one answer of the stream brought, in its order. Empty: all channels have just been subscribed."""
 
-    events: tuple[ChangeEvent | UndecodableEvent, ...] = ()
+    events: tuple[Event, ...] = ()

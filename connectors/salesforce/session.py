@@ -9,14 +9,13 @@ from connectors import http
 from connectors.errors import SyncError, TransientError
 from connectors.exchange import Grant, Limits, Repeatable, Request, Response
 from connectors.refusals import Dialect
-from connectors.salesforce import bayeux, decoding, refusing
+from connectors.salesforce import bayeux, decoding, models, refusing
 from connectors.salesforce.bayeux import Advice, Answer
-from connectors.salesforce.models import ChangeEvent, UndecodableEvent
 from connectors.salesforce.rest import Salesforce
 from connectors.salesforce.stream_refusing import SessionLost, error_for
 from connectors.wire import Json
 
-Event = ChangeEvent | UndecodableEvent
+Event = models.Event
 
 _MARGIN = timedelta(seconds=15)  # what an answer may be late beyond the time that the server holds a connect
 _GOODBYE = timedelta(seconds=2)

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from connectors.errors import RejectedError
 from connectors.salesforce.ids import NO_RECORD
-from connectors.salesforce.models import ChangeEvent, UndecodableEvent, to_id18
+from connectors.salesforce.models import ChangeEvent, Event, UndecodableEvent, to_id18
+from daemon.to_m3ter import pointing
 from daemon.to_m3ter.mapping import document
+from daemon.to_m3ter.mapping.channels import Pointer
 from state.checkpoints import Step
 from state.models import Change
 
@@ -21,7 +23,9 @@ OVERFLOW = "GAP_OVERFLOW"
 class Watch:
     """What one integration wants to hear: channels, its parent object, and line object -> parent field.
 
-    `objects`: for each channel, what to read again when something that was said on it is lost.
+    `objects`: for each channel, what to read again when something that was said on it is lost. `pointers`:
+    the channels whose events are no change events, with the record that they mean: a record of theirs may
+    change without an event, so their silence says nothing.
     """
 
     integration_id: UUID
@@ -29,6 +33,7 @@ class Watch:
     parent: str
     lines: Mapping[str, str]
     objects: Mapping[str, tuple[str, ...]]
+    pointers: Mapping[str, Pointer] = field(default_factory=dict)
 
     def wants(self, object_name: str) -> bool:
         return object_name == self.parent or object_name in self.lines
@@ -38,7 +43,8 @@ def watch(integration_id: UUID, mapping: document.Mapping) -> Watch:
     """As its field mapping says."""
     lines = {name: field_name for name, field_name in mapping.objects_watched.items() if field_name}
     objects = document.channel_objects(mapping)
-    return Watch(integration_id, tuple(document.channels(mapping)), mapping.parent, lines, objects)
+    pointers = document.pointers(mapping)
+    return Watch(integration_id, tuple(document.channels(mapping)), mapping.parent, lines, objects, pointers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Records of an object changed, and nobody says which; `event_at`: when it was told, where that is known."""
+    """Records of an object changed, and nobody says which; `event_at`: when that was committed, if known."""
 
     object_name: str
     channel: str
@@ -84,10 +90,11 @@ class Sorted:
     steps: dict[str, Step] = field(default_factory=dict)
 
 
-def sort(events: Iterable[ChangeEvent | UndecodableEvent], watched: Watch) -> Sorted:
+def sort(events: Iterable[Event], watched: Watch) -> Sorted:
     """Take a batch apart. Events of objects that are not watched only move their channel's place."""
     found = Sorted()
-    for event in events:
+    for heard in events:
+        event = pointing.as_change(heard, watched.pointers)
         _step(found, event)
         if isinstance(event, UndecodableEvent):
             detail = f"Event {event.replay_id} could not be read: {event.reason}"
