@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 
-from connectors.salesforce.bayeux import ALL_RETAINED, NEW_ONLY
-from connectors.salesforce.models import ChangeEvent, UndecodableEvent
+from connectors.salesforce.bayeux import NEW_ONLY
+from connectors.salesforce.models import Event
 
 
 class Places:
-    """Channel -> replay id. A channel without one starts with new events only.
+    """Channel -> replay id. A channel without one starts with new events only, in every session.
 
-    Such a channel has no place to return to when its session breaks before its first event, and events of the
-    meantime would be lost: it is then replayed from the oldest retained event.
+    It has no place to return to until its first event is durable: what happens between two sessions is not
+    replayed then, and whoever reads the stream must look for it elsewhere.
     """
 
     def __init__(self, positions: Mapping[str, str | None]) -> None:
@@ -20,13 +20,7 @@ class Places:
         """What to ask for in the next session."""
         return dict(self._durable)
 
-    def subscribed(self) -> None:
-        """All channels are subscribed: from here on nothing may be missed."""
-        for channel, replay_id in self._durable.items():
-            if replay_id == NEW_ONLY:
-                self._durable[channel] = ALL_RETAINED
-
-    def advance(self, events: Iterable[ChangeEvent | UndecodableEvent]) -> None:
+    def advance(self, events: Iterable[Event]) -> None:
         """These events are durable."""
         for event in events:
             if event.replay_id:

@@ -51,9 +51,10 @@ class ChangeStream:
     async def batches(self, positions: Mapping[str, str | None]) -> AsyncGenerator[Batch, None]:
         """Batches of the channels in `positions`, each after its replay id, until the stop event.
 
-        None for a replay id: new events only, unless the session breaks before the first of them: there is no
-        place to return to then, so all that is retained is replayed, and the caller tells old from new. "-2":
-        all that is retained. The first batch is empty: all channels are subscribed. To be used in `aclosing`.
+        None or "-1" for a replay id: the channel has no place yet, so each session brings its new events
+        only, until the first of them is durable. An empty batch says that a session, the first or another,
+        has subscribed all channels: what happened meanwhile on a channel without a place can be looked for
+        elsewhere now, and the next batch is polled only when it is asked for. To be used in `aclosing`.
 
         Raises ReplayRejected, ChannelRefused, and AuthenticationError when even a fresh token is refused. All
         other trouble is waited out. Cancelling a wait for the next batch ends the stream.
@@ -62,12 +63,14 @@ class ChangeStream:
             raise ValueError("no channel to listen to")
         places, is_cancelled = Places(positions), False
         try:
-            await self._unless_stopped(self._opened(places))
-            yield Batch()
             while True:
-                events = await self._unless_stopped(self._events(places))
-                yield Batch(tuple(events))
-                places.advance(events)
+                session = self._session
+                if session is None:
+                    await self._unless_stopped(self._open(places))
+                    yield Batch()
+                elif events := await self._unless_stopped(self._polled(session)):
+                    yield Batch(tuple(events))
+                    places.advance(events)
         except _Stopped:
             return
         except asyncio.CancelledError:
@@ -76,34 +79,29 @@ class ChangeStream:
         finally:
             await self._drop(politely=not is_cancelled)
 
-    async def _opened(self, places: Places) -> Session:
-        """The session, a new one if there is none, however long that takes."""
+    async def _open(self, places: Places) -> None:
+        """A session with all channels subscribed, however long that takes."""
         while self._session is None:
             session = self._session = await Session(self._salesforce).__aenter__()
             try:
                 await session.open(places.to_subscribe())
-                places.subscribed()
             except SyncError as error:
                 await self._drop(politely=False)
                 await self._endure(error, session)
-        return self._session
 
-    async def _events(self, places: Places) -> list[Event]:
-        """The next events. A failed poll may have lost some: the next session replays them."""
-        while True:
-            session = await self._opened(places)
-            await asyncio.sleep(session.advice.interval.total_seconds())
-            try:
-                events = await session.poll()
-            except SyncError as error:
-                await self._drop(politely=False)
-                await self._endure(error, session)
-                continue
-            if session.advice.reconnect == "retry":
-                self._is_token_suspect = False
-                await self._outages.ended()
-            if events:
-                return events
+    async def _polled(self, session: Session) -> list[Event]:
+        """The events of one poll. A failed one may have lost some: the session is given up."""
+        await asyncio.sleep(session.advice.interval.total_seconds())
+        try:
+            events = await session.poll()
+        except SyncError as error:
+            await self._drop(politely=False)
+            await self._endure(error, session)
+            return []
+        if session.advice.reconnect == "retry":
+            self._is_token_suspect = False
+            await self._outages.ended()
+        return events
 
     async def _endure(self, error: SyncError, session: Session) -> None:
         """Waits before the next attempt, or raises what waiting cannot mend."""

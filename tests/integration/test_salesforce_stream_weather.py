@@ -50,6 +50,8 @@ async def test_no_event_is_lost_or_doubled_by(fault: dict[str, Any], empty_sandb
 async def test_an_unknown_client_shakes_hands_and_subscribes_again(empty_sandbox: LocalSandbox) -> None:
     async with listening(empty_sandbox.salesforce, {ACCOUNTS: None, CONTACTS: None}) as listener:
         account_id = await settled(listener)
+        await listener.salesforce.create("Contact", {"LastName": "Roe"})
+        await listener.event()
         await empty_sandbox.salesforce_control.fault("drop_session")
         await listener.salesforce.create("Contact", {"LastName": "Doe"})
         await listener.rename(account_id, "second")
@@ -60,12 +62,22 @@ async def test_an_unknown_client_shakes_hands_and_subscribes_again(empty_sandbox
         assert listener.outages == []  # a session is everyday life
 
 
-async def test_events_before_the_first_one_seen_survive_a_lost_session(empty_sandbox: LocalSandbox) -> None:
-    """A channel that never had an event has no replay id to return to."""
+async def test_every_new_session_is_told_before_it_is_polled_for_channels_have_no_place_until_an_event(
+    empty_sandbox: LocalSandbox,
+) -> None:
+    """What happens between two sessions is then for others to find: nothing after the word is missed."""
+    control = empty_sandbox.salesforce_control
     async with listening(empty_sandbox.salesforce, {ACCOUNTS: None}) as listener:
-        await empty_sandbox.salesforce_control.fault("drop_session")
-        account_id = await new_account(listener.salesforce)
+        for _ in range(2):
+            await control.fault("drop_session")
+            await new_account(listener.salesforce, "between two sessions")
+            assert (await listener.next()).events == ()
+        account_id = await new_account(listener.salesforce, "after the word")
         assert (await listener.event()).record_ids == (account_id,)
+        await control.fault("drop_session")
+        await listener.rename(account_id, "between two sessions again")
+        assert (await listener.event()).payload["Name"] == "between two sessions again"
+        assert listener.outages == []
 
 
 async def test_an_expired_token_is_renewed(empty_sandbox: LocalSandbox) -> None:
