@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from connectors.errors import AuthenticationError, RejectedError, TransientError
@@ -15,10 +16,19 @@ from connectors.pacing import Pacer
 from connectors.wire import Json, dumps
 
 Entity: TypeAlias = dict[str, Any]
+BillingEntity: TypeAlias = Literal["CONTRACT", "ACCOUNTPLAN", "PREPAYMENT", "PRICINGS", "COUNTER_PRICINGS"]
 Filter: TypeAlias = str | int | bool | Iterable[str] | None
 
 # 50 requests a second per organization, from all its clients together (m3ter docs, Config API limits).
 LIMITS = Limits(per_second=50)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Which billing entities are to end, in m3ter's words, and when: a date-time in ISO 8601, exclusive."""
+
+    billing_entities: tuple[BillingEntity, ...]
+    end_date: str
 
 
 class M3ter:
@@ -71,6 +81,26 @@ class M3ter:
         return await self._entity(
             Request("PUT", path, json=body, repeatable=careful, send_before=send_before)
         )
+
+    async def end_billing(
+        self, kind: EntityKind, entity_id: str, ending: Ending, *, send_before: float | None = None
+    ) -> None:
+        """End-dates what bills an Account, or a Contract (enddatebillingentities of m3ter's description).
+
+        What ended earlier stays as it is, so doing it twice is doing it once. Raises RejectedError also when
+        m3ter answers that some of them could not be ended.
+        """
+        path = self._path(kind.path, entity_id, "enddatebillingentities")
+        body: Json = {"billingEntities": list(ending.billing_entities), "endDate": ending.end_date}
+        careful = Repeatable.IF_UNTOUCHED
+        request = Request("PUT", path, json=body, repeatable=careful, send_before=send_before)
+        failed = (await self._entity(request)).get("failedEntities") or {}
+        names = sorted(name for name, ids in failed.items() if _holds_any(ids))
+        if names:
+            raise RejectedError(
+                f"m3ter could not end the {', '.join(names)} of {kind.value} {entity_id}.",
+                instruction="See in m3ter whether they begin after this end date; end or delete them there.",
+            )
 
     async def delete(self, kind: EntityKind, entity_id: str) -> Entity:
         """The entity as it was. A lost answer is may_have_happened."""
@@ -157,6 +187,11 @@ class M3ter:
 
     def _path(self, *parts: str) -> str:
         return "/".join(["/organizations", *(quote(part, safe="") for part in (self.org_id, *parts))])
+
+
+def _holds_any(ids: Any) -> bool:
+    """m3ter describes a set of ids as an object that says whether it is empty; a list may come as well."""
+    return not ids.get("empty", False) if isinstance(ids, dict) else bool(ids)
 
 
 def _filtering(filters: dict[str, Filter]) -> list[tuple[str, str]] | None:

@@ -1,5 +1,6 @@
 """One attempt at one claimed record: read it, hold its account, see whether it is due, sync, conclude."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
@@ -116,8 +117,10 @@ class Attempt:
             # Durable before anything is made of them: by them it is found if this does not end.
             async with transaction(self.place.db) as tx:
                 await record_parents.remember(tx, self.claim.integration_id, self._parents)
-        self._sync = Sync(self._desk(), self._mapping, self._lines - lines)
-        result = await self._sync.run(record)
+        self._sync = Sync(self._desk(), self._mapping, self._proof, self._lines - lines)
+        return await self._done(await self._sync.run(record))
+
+    async def _done(self, result: SyncResult) -> Conclusion:
         status = RunStatus.COMPLETE if result.success else RunStatus.ERROR
         return Conclusion(await self._outcome(Complete(), (status, result)), result)
 
@@ -134,7 +137,7 @@ class Attempt:
     async def _gone(self, error: graph.RecordDeleted | graph.RecordMissing) -> Conclusion:
         result = await self._parting().gone(error)
         if result is not None:
-            return Conclusion(await self._outcome(Complete(), (RunStatus.COMPLETE, result)), result)
+            return await self._done(result)
         if self.claim.cause is Cause.MANUAL:
             raise error
         return Conclusion(Outcome(Complete()))
@@ -143,7 +146,11 @@ class Attempt:
         named = graph.Named(self.claim.object_name, self.claim.record_id)
         ids = {named.record_id, *self._lines}
         accounts = {key.removeprefix(SALESFORCE_KEY) for key in self.keys if key.startswith(SALESFORCE_KEY)}
-        return Parting(self._desk(), named, ids, accounts - ids, self._state)
+        proof = self._proof if self._mapping.on_delete == "end billing" else None
+        return Parting(self._desk(), named, ids, accounts - ids, self._state, proof)
+
+    async def _proof(self, object_name: str, record_ids: Collection[str]) -> Mapping[str, datetime]:
+        return await graph.deleted(self.place.org.salesforce, object_name, record_ids)
 
     async def _lead_to_parent(self) -> Conclusion:
         """A line whose parent was not known when its change was heard."""

@@ -1,6 +1,8 @@
 """A record's whole graph from Salesforce in one call, and the reason when there is none."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.errors import NotFoundError, RejectedError, SyncError, TransientError
@@ -9,9 +11,16 @@ from connectors.salesforce.rest import Salesforce
 from daemon.to_m3ter.mapping import soql
 from daemon.to_m3ter.mapping.document import Mapping
 
+# Only these can be merged, and only these have a MasterRecordId.
+_MERGEABLE = ("Account", "Contact", "Lead", "Case")
+_AT_ONCE = 200  # ids of one query: an address has at most 16,384 bytes
+
 
 class RecordDeleted(RejectedError):  # noqa: N818 - named as its siblings in connectors.errors
-    """The record is in Salesforce's recycle bin."""
+    """The record is in Salesforce's recycle bin; `merged_into` names the record that a merge left."""
+
+    deleted_at: datetime | None = None
+    merged_into: str | None = None
 
 
 class RecordMissing(NotFoundError):  # noqa: N818 - as above
@@ -68,14 +77,13 @@ async def _first(
 
 async def _reason(salesforce: Salesforce, named: Named) -> SyncError:
     """Why a query found nothing: Salesforce answers alike for deleted, hidden and unknown records."""
-    query = f"SELECT Id, IsDeleted FROM {named.object_name} WHERE Id = '{named.record_id}'"  # noqa: S608 - as above
+    fields = "Id, IsDeleted, SystemModstamp"
+    if named.object_name in _MERGEABLE:
+        fields += ", MasterRecordId"
+    query = f"SELECT {fields} FROM {named.object_name} WHERE Id = '{named.record_id}'"  # noqa: S608 - as above
     bin_entry = await _first(salesforce, query, include_deleted=True)
     if bin_entry is not None and bin_entry.get("IsDeleted"):
-        return RecordDeleted(
-            f"The {named} was deleted in Salesforce. What it made in m3ter is left as it is.",
-            instruction="Restore it from the recycle bin and sync again, or end it in m3ter by hand.",
-            code="ENTITY_IS_DELETED",
-        )
+        return _deleted(named, bin_entry)
     try:
         await salesforce.retrieve(named.object_name, named.record_id, ("Id",))
     except NotFoundError:
@@ -94,6 +102,39 @@ async def _reason(salesforce: Salesforce, named: Named) -> SyncError:
     return TransientError(
         f"The {named} was not found at first, but is there.", instruction="It is tried again."
     )
+
+
+def _deleted(named: Named, bin_entry: Record) -> RecordDeleted:
+    master = bin_entry.get("MasterRecordId")
+    how = f"was merged into {named.object_name} {to_id18(master)}" if master else "was deleted in Salesforce"
+    error = RecordDeleted(
+        f"The {named} {how}. What it made in m3ter is left as it is.",
+        instruction="Restore it from the recycle bin and sync again, or end it in m3ter by hand.",
+        code="ENTITY_IS_DELETED",
+    )
+    error.deleted_at = _moment(bin_entry)
+    error.merged_into = to_id18(master) if master else None
+    return error
+
+
+def _moment(bin_entry: Record) -> datetime:
+    """Salesforce stamps a record when it is deleted."""
+    return datetime.fromisoformat(bin_entry["SystemModstamp"]).astimezone(UTC)
+
+
+async def deleted(
+    salesforce: Salesforce, object_name: str, record_ids: Collection[str]
+) -> dict[str, datetime]:
+    """Which of these records are in the recycle bin, and since when. A record that is merely hidden from the
+    integration user, or has another parent now, is not among them."""
+    found: dict[str, datetime] = {}
+    ids = sorted(record_ids)
+    for first in range(0, len(ids), _AT_ONCE):
+        listed = ", ".join(f"'{to_id18(each)}'" for each in ids[first : first + _AT_ONCE])
+        query = f"SELECT Id, SystemModstamp FROM {object_name} WHERE IsDeleted = true AND Id IN ({listed})"  # noqa: S608 - names and ids are checked
+        async for page in salesforce.query(query, include_deleted=True):
+            found |= {to_id18(row["Id"]): _moment(row) for row in page}
+    return found
 
 
 def _unreadable(error: RejectedError, mapping: Mapping, record_id: str) -> RejectedError:

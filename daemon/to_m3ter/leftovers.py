@@ -69,9 +69,9 @@ async def _settle(desk: Desk, record_ids: Collection[str]) -> tuple[list[Externa
 
 
 async def of_lines(
-    desk: Desk, parent: str, line_objects: Collection[str], line_ids: Collection[str]
-) -> list[ObjectResult]:
-    """A failure for each entity that is in force although its line, one of `line_ids`, is gone.
+    desk: Desk, line_objects: Collection[str], line_ids: Collection[str]
+) -> list[ExternalMapping]:
+    """The entities that are in force although their lines, `line_ids`, are gone.
 
     Raises TransientError, AuthenticationError.
     """
@@ -81,10 +81,11 @@ async def of_lines(
     for text in unclear:
         desk.note(text)
     known = [each for each in await desk.ledger.known_of(line_ids) if each.external_table in line_objects]
-    return [_orphan(parent, each) for each in await _in_force(desk, known)]
+    return await _in_force(desk, known)
 
 
-def _orphan(parent: str, known: ExternalMapping) -> ObjectResult:
+def orphan(parent: str, known: ExternalMapping) -> ObjectResult:
+    """The failure that such an entity is, while nobody ends it."""
     line = f"{known.external_table} {known.external_id}"
     return ObjectResult(
         known.m3ter_entity,

@@ -53,7 +53,7 @@ async def bring(desk: Desk, wanted: Wanted) -> Brought:
     if isinstance(located, ExternalMapping):
         await _tie(desk, wanted, located)
         return Brought(Action.CREATED, located.m3ter_id)
-    changes = await _update(desk, wanted, located.entity)
+    changes = await update(desk, wanted, located.entity)
     await _tie(desk, wanted, located.known)
     action = Action.UPDATED if changes else Action.ADOPTED if located.is_adopted else Action.UNCHANGED
     return Brought(action, located.known.m3ter_id, changes)
@@ -119,8 +119,8 @@ async def _create(desk: Desk, wanted: Wanted, earlier: OpenIntent | None) -> Ext
     return await desk.ledger.keep(wanted.target, entity["id"], intent)
 
 
-async def _update(desk: Desk, wanted: Wanted, entity: Entity) -> dict[str, tuple[Any, Any]]:
-    """The changes made; starts anew from the entity as read when another writer came between."""
+async def update(desk: Desk, wanted: Wanted, entity: Entity) -> dict[str, tuple[Any, Any]]:
+    """The changes made to the entity as read; starts anew from it when another writer came between."""
     kind, m3ter_id = wanted.kind, entity["id"]
     made: dict[str, tuple[Any, Any]] = {}
     for turn in range(1, ROUNDS + 1):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from connectors.errors import RejectedError
 from daemon.outcomes import Action, SyncResult
-from daemon.to_m3ter import graph, leftovers
+from daemon.to_m3ter import ending, graph, leftovers
+from daemon.to_m3ter.leftovers import Remains
 from daemon.to_m3ter.wanted import Desk
 from state import runs
 from state.models import RecordState, SyncStatus
@@ -22,13 +23,15 @@ class HalfMade(RejectedError):  # noqa: N818 - named as its siblings in connecto
 @dataclass(frozen=True, slots=True)
 class Parting:
     """`record_ids`: of the record and of all lines it ever had; `accounts`: Salesforce ids of those it writes
-    to, as far as they are known; `state`: what is remembered of it."""
+    to, as far as they are known; `state`: what is remembered of it; `proof`: given where its billing is to
+    end with it, and tells what was deleted."""
 
     desk: Desk
     named: graph.Named
     record_ids: Collection[str]
     accounts: Collection[str]
     state: RecordState | None
+    proof: ending.Proof | None = None
 
     async def not_due(self) -> None:
         """The criterion does not hold.
@@ -57,6 +60,8 @@ class Parting:
         that cannot be found out now.
         """
         remains = await leftovers.remains(self.desk, self.record_ids, self.accounts)
+        if remains.mappings and self.proof is not None and _is_deleted(error):
+            return await self._ended(self.proof, remains)
         if remains:
             raise type(error)(
                 f"{error.message} {remains}",
@@ -72,6 +77,25 @@ class Parting:
         await self._end_interrupted()
         return None
 
+    async def _ended(self, proof: ending.Proof, remains: Remains) -> SyncResult:
+        """Its billing ends when it was deleted; what has no end date, or is not allowed one, is told."""
+        since = await ending.proven(proof, remains.mappings)
+        ended = await ending.end(self.desk, remains.mappings, since)
+        rest = Remains(ended.left, remains.unclear)
+        if not rest and all(each.success for each in ended.results):
+            message = (
+                f"The {self.named} was deleted in Salesforce, and what it billed in m3ter has ended with it."
+            )
+            return SyncResult(SyncStatus.COMPLETED, message, ended.results)
+        told = (leftovers.orphan(str(self.named), each) for each in ended.left)
+        message = f"The {self.named} was deleted in Salesforce, and not all that it bills has ended. {rest}"
+        return SyncResult(
+            SyncStatus.PARTIAL_SUCCESS,
+            message.strip(),
+            (*ended.results, *told),
+            "End in m3ter what is not to be billed, or restore the record in Salesforce.",
+        )
+
     async def _has_written(self) -> bool:
         found = await runs.objects(self.desk.ledger.db, [run.run_id for run in await self._runs(RUNS)])
         return any(each.action in _WRITTEN for objects in found.values() for each in objects)
@@ -84,3 +108,8 @@ class Parting:
         """A run whose process died with it; no other follows that would end it."""
         claim = self.desk.ledger.claim
         await runs.end_interrupted(self.desk.ledger.db, claim.integration_id, claim.record_id)
+
+
+def _is_deleted(error: graph.RecordDeleted | graph.RecordMissing) -> bool:
+    """Not merged into another, which may be meant to go on with its billing, and not merely out of sight."""
+    return isinstance(error, graph.RecordDeleted) and error.merged_into is None

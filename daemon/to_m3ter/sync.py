@@ -7,7 +7,7 @@ from connectors.errors import MissingMappingError, RejectedError
 from connectors.salesforce.models import Record
 from daemon import outcomes
 from daemon.outcomes import Action, ObjectResult, SyncResult
-from daemon.to_m3ter import leftovers, objects
+from daemon.to_m3ter import ending, leftovers, objects
 from daemon.to_m3ter.ledger import Target
 from daemon.to_m3ter.mapping import desired, sources
 from daemon.to_m3ter.mapping.document import Mapping
@@ -18,10 +18,11 @@ from daemon.to_m3ter.wanted import Desk, Wanted
 @dataclass(slots=True)
 class Sync:
     """The sync of one record. `results` tells how far it came, whatever ends it; `former_lines` are the ids
-    of lines that it had when it was read before."""
+    of lines that it had when it was read before; `proof` tells which of those were deleted."""
 
     desk: Desk
     mapping: Mapping
+    proof: ending.Proof
     former_lines: Collection[str] = ()
     results: list[ObjectResult] = field(default_factory=list)
     _ids: dict[ObjectKey, str] = field(default_factory=dict)
@@ -41,7 +42,13 @@ class Sync:
                 self._ids[source.key] = result.m3ter_id
         read = {line.object for name, line in self.mapping.lines.items() if name in record}
         title = f"{self.mapping.parent} {record['Id']}"
-        self.results.extend(await leftovers.of_lines(self.desk, title, read, self.former_lines))
+        orphans = await leftovers.of_lines(self.desk, read, self.former_lines)
+        if orphans and self.mapping.on_delete == "end billing":
+            since = await ending.proven(self.proof, orphans)
+            ended = await ending.end(self.desk, orphans, since)
+            self.results.extend(ended.results)
+            orphans = list(ended.left)
+        self.results.extend(leftovers.orphan(title, each) for each in orphans)
         return outcomes.finished(self.results)
 
     async def _one(self, source: Source) -> ObjectResult:
