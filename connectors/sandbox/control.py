@@ -11,7 +11,8 @@ DELETE /sandbox/faults[/ID]             clears all or one (own kinds: all), and 
 GET    /sandbox/clock                   {"now", "ahead_seconds"}
 POST   /sandbox/clock                   {"advance_seconds": N}, for both servers at once
 POST   /sandbox/org/ACTION              Salesforce only (salesforce/control.py): hide, show, undelete,
-                                        empty-bin {"ids"}; expire-sessions {}; limit {"max", "used"};
+                                        empty-bin {"ids"}; merge {"winner", "losers", "fields"};
+                                        expire-sessions {}; limit {"max", "used"};
                                         declare: objects and fields in TOML, or the same in JSON:
                                         {"Site__c": {"label": "Site", "fields": {"Code__c": {"type": "string",
                                         "length": 9, "external_id": true}}}} -> {"objects"}; keys of a field:

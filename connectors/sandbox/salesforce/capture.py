@@ -7,13 +7,13 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from connectors import wire
-from connectors.sandbox.salesforce import change_bodies
+from connectors.sandbox.salesforce import change_bodies, telling
 from connectors.sandbox.salesforce.changes import RecordChange
 from connectors.sandbox.salesforce.channels import Channels
 from connectors.sandbox.salesforce.events import EventBus
+from connectors.sandbox.salesforce.telling import Manner, Tellings
 
 GapType = Literal["GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW"]
-NO_RECORD = "000000000000000AAA"
 LARGEST_EVENT = 1024 * 1024
 OVERFLOW_AFTER = 100_000
 
@@ -37,12 +37,17 @@ class ChangeDataCapture:
         self.bus = bus
         self.channels = channels
         self.overflow_after = OVERFLOW_AFTER
+        self.tellings = Tellings()
         self._commit_numbers = itertools.count(int(bus.clock.now().timestamp()) * 1_000, 7)
 
     def captured(self, changes: Sequence[RecordChange]) -> None:
         """One committed transaction."""
         if not changes:
             return
+        manner = self.tellings.take()
+        if manner is Manner.NOTHING:
+            return
+        limit = 0 if manner is Manner.OVERFLOW else self.overflow_after
         commit_number = next(self._commit_numbers)
         events = _merge(self._bodies(changes))
         operations = 0
@@ -50,15 +55,11 @@ class ChangeDataCapture:
         for sequence_number, event in enumerate(events, start=1):
             operations += event.operations
             header = _header(changes[0], event, sequence_number, commit_number)
-            if operations <= self.overflow_after:
-                self._publish(event, header)
+            if operations <= limit:
+                self._publish(event, header, manner)
             elif event.object_name not in overflowed:
                 overflowed.add(event.object_name)
-                event.body, event.record_ids = {}, [NO_RECORD]
-                self._publish(
-                    event,
-                    {**header, "changeType": "GAP_OVERFLOW", "recordIds": [NO_RECORD], "changedFields": []},
-                )
+                self._publish(event, header, Manner.OVERFLOW)
 
     def gap(self, object_name: str, change_type: GapType, record_ids: Sequence[str]) -> int:
         """Publish an event without data; returns its replay id.
@@ -85,15 +86,17 @@ class ChangeDataCapture:
         payload = {"ChangeEventHeader": header}
         return self.bus.publish(name, channels, payload).replay_id
 
-    def _publish(self, event: _Captured, header: dict[str, Any]) -> None:
+    def _publish(self, event: _Captured, header: dict[str, Any], manner: Manner | None) -> None:
         channels = self.channels.of(event.object_name)
         if not channels:
             return  # not selected: its sequence number stays a hole
         payload = {"ChangeEventHeader": header, **event.body}
-        if len(wire.dumps(payload)) > LARGEST_EVENT:
-            payload = {
-                "ChangeEventHeader": {**header, "changeType": f"GAP_{event.change_type}", "changedFields": []}
-            }
+        if manner is None and len(wire.dumps(payload)) > LARGEST_EVENT:
+            manner = Manner.GAP
+        if manner is Manner.UNDECODABLE:
+            payload = {"ChangeEventHeader": None}
+        elif manner is not None:
+            payload = {"ChangeEventHeader": telling.header(manner, header)}
         self.bus.publish(event.object_name, channels, payload)
 
     def _bodies(self, changes: Sequence[RecordChange]) -> list[_Captured]:

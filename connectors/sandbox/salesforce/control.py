@@ -14,6 +14,7 @@ from connectors.sandbox.salesforce.records import Org
 def routes(org: Org) -> list[web.RouteDef]:
     """POST /sandbox/org/...: expire-sessions; hide show undelete empty-bin {"ids"}; limit {"max","used"};
 
+    merge {"winner", "losers", "fields"?}: Accounts, as SOAP and Apex offer it and REST does not;
     declare: objects and fields as the files in objects/ have them, in TOML or as the same document in JSON.
     """
     control = Control(org)
@@ -23,6 +24,7 @@ def routes(org: Org) -> list[web.RouteDef]:
         web.post("/sandbox/org/show", control.over_ids(org.show)),
         web.post("/sandbox/org/undelete", control.over_ids(control.undelete)),
         web.post("/sandbox/org/empty-bin", control.over_ids(control.empty_bin)),
+        web.post("/sandbox/org/merge", control.merge),
         web.post("/sandbox/org/limit", control.limit),
         web.post("/sandbox/org/declare", control.declare),
     ]
@@ -51,6 +53,22 @@ class Control:
             return _json({"objects": declarations.declare(self._org.schema, await request.read())})
         except ValueError as error:
             return _json({"message": str(error)}, status=400)
+
+    async def merge(self, request: web.Request) -> web.Response:
+        """Merge records: the losers are deleted, what belonged to them belongs to the winner."""
+        body = await _fields(request)
+        losers = body.get("losers")
+        wanted = [body.get("winner"), *(losers if isinstance(losers, list) else [None])]
+        given = [ids.normalize(each) for each in wanted]
+        found = [each for each in given if each is not None]
+        if len(found) < len(given):
+            return _json({"message": f"winner and losers must be record ids, not {wanted!r}"}, status=400)
+        try:
+            fields = body.get("fields")
+            self._org.merge(found[0], found[1:], fields if isinstance(fields, dict) else None)
+        except SalesforceError as error:
+            return _json(error.body(), status=error.status)
+        return _json({"winner": found[0], "losers": found[1:]})
 
     def undelete(self, record_id: str) -> None:
         """Bring a record back from the recycle bin, with a change event."""

@@ -64,6 +64,13 @@ class Org(Tables):
         with self.transaction() as tx:
             tx.undelete(object_name, record_id)
 
+    def merge(
+        self, winner_id: str, loser_ids: Sequence[str], fields: Mapping[str, Any] | None = None
+    ) -> None:
+        """Merge one or two records into another of their object, which takes the fields."""
+        with self.transaction() as tx:
+            tx.merge(winner_id, loser_ids, fields)
+
     def empty_bin(self, object_name: str, record_id: str) -> None:
         """Delete one record for good."""
         with self.transaction() as tx:

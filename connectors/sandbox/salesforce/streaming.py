@@ -4,6 +4,8 @@ Own kinds of POST /sandbox/faults, besides those of cometd_faults.StreamFault:
 drop_session {}; purge {};
 gap {object, change_type?: GAP_CREATE GAP_UPDATE GAP_DELETE GAP_UNDELETE, record_ids: ids, or "001*"};
 overflow {object} (GAP_OVERFLOW);
+tell_as {as: gap overflow wildcard undecodable nothing, times: 1}: how the next transactions are told, in
+place of the events that they should have (telling.Manner);
 custom_channel {name: "Sales__chn", objects};
 publish {channel, payload} (a raw event, also one that nobody can decode; on /event/X__e a platform event).
 """
@@ -15,11 +17,12 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from connectors.sandbox.clock import Clock
-from connectors.sandbox.salesforce.capture import NO_RECORD, ChangeDataCapture
+from connectors.sandbox.salesforce.capture import ChangeDataCapture
 from connectors.sandbox.salesforce.channels import Channels
 from connectors.sandbox.salesforce.cometd import Streaming
 from connectors.sandbox.salesforce.events import EventBus
 from connectors.sandbox.salesforce.schema import Schema
+from connectors.sandbox.salesforce.telling import NO_RECORD, Telling
 
 Document = dict[str, Any]
 RecordId = Annotated[
@@ -83,6 +86,7 @@ class OrgStream:
     def clear_faults(self) -> None:
         """Let the pending refusals end."""
         self.cometd.faults.clear()
+        self.capture.tellings.clear()
 
     def own_kinds(self) -> Mapping[str, Callable[[Document], Document]]:
         """The faults that only a stream can have, by kind."""
@@ -92,6 +96,7 @@ class OrgStream:
             "drop_session": self._drop_session,
             "gap": self._gap,
             "overflow": self._overflow,
+            "tell_as": self._tell_as,
             "custom_channel": self._custom_channel,
             "purge": self._purge,
             "publish": self._publish,
@@ -112,6 +117,11 @@ class OrgStream:
     def _overflow(self, document: Document) -> Document:
         asked = Overflow.model_validate(document)
         return {"replay_id": self.capture.gap(asked.object, "GAP_OVERFLOW", [NO_RECORD])}
+
+    def _tell_as(self, document: Document) -> Document:
+        asked = Telling.model_validate(document)
+        self.capture.tellings.add(asked)
+        return {"as": asked.manner, "times": asked.times}
 
     def _custom_channel(self, document: Document) -> Document:
         asked = CustomChannel.model_validate(document)

@@ -1,6 +1,6 @@
 """One transaction: every write of it or none, told to the listeners as each record's net change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -85,7 +85,7 @@ class Transaction:
         if row is None or not row["IsDeleted"]:
             raise SalesforceError("UNDELETE_FAILED", "Entity is not in the recycle bin", ())
         key = self._tables.binned_with.get(record_id)
-        restored = {**row, "IsDeleted": False}
+        restored = {**row, "IsDeleted": False, "MasterRecordId": None}
         self._stamp(restored, is_new=False)
         self._store(table, record_id, restored)
         for child_table, child_id in self._children(table.definition, record_id):
@@ -99,6 +99,47 @@ class Transaction:
         if row is None or not row["IsDeleted"]:
             raise SalesforceError("INVALID_ID_FIELD", "Entity is not in the recycle bin", ())
         self._store(table, record_id, None)
+
+    def merge(self, winner_id: str, loser_ids: Sequence[str], given: Mapping[str, Any] | None = None) -> None:
+        """Merge one or two records into another of their object, as the SOAP API and Apex offer it.
+
+        The losers go to the recycle bin and name the winner; what belonged to them belongs to the winner,
+        which takes the fields `given`.
+        """
+        table = self._tables.table_of_id(winner_id)
+        owner = table.definition
+        self._refuse_merge(table, winner_id, loser_ids)
+        for loser_id in loser_ids:
+            row = {**table.rows[loser_id], "IsDeleted": True, "MasterRecordId": winner_id}
+            self._stamp(row, is_new=False)
+            self._tables.binned_with[loser_id] = self.key
+            self._store(table, loser_id, row)
+        for pointing in self._tables.schema:
+            for field in pointing.indexed:
+                if owner.name in field.reference_to and field.name != "MasterRecordId":
+                    self._point_at_winner(self._tables.table(pointing.name), field.name, winner_id, loser_ids)
+        self.update(owner.name, winner_id, given or {})
+
+    def _refuse_merge(self, table: Table, winner_id: str, loser_ids: Sequence[str]) -> None:
+        if table.definition.find("MasterRecordId") is None:
+            raise SalesforceError("INVALID_TYPE", f"{table.definition.name} records cannot be merged", ())
+        if not 1 <= len(loser_ids) <= 2 or len({winner_id, *loser_ids}) <= len(loser_ids):
+            message = "a merge takes one or two records into another one"
+            raise SalesforceError("INVALID_ID_FIELD", message, ())
+        for each in (winner_id, *loser_ids):
+            self._writable(table, each)
+
+    def _point_at_winner(
+        self, table: Table, field_name: str, winner_id: str, loser_ids: Sequence[str]
+    ) -> None:
+        for loser_id in loser_ids:
+            for child_id in table.find(field_name, loser_id) or ():
+                child = table.rows[child_id]
+                if not child["IsDeleted"]:
+                    # A record that pointed at what is merged into it would point at itself.
+                    row = {**child, field_name: None if child_id == winner_id else winner_id}
+                    self._stamp(row, is_new=False)
+                    self._store(table, child_id, row)
 
     def roll_back(self) -> None:
         """Take back everything so far."""
