@@ -5,14 +5,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from types import TracebackType
+from typing import Self, assert_never
 
 import jwt
 from pydantic import SecretStr
 from yarl import URL
 
 from connectors.addresses import base_url
-from connectors.errors import AuthenticationError, RejectedError
+from connectors.errors import AuthenticationError, RejectedError, TransientError
 from connectors.exchange import Grant, Repeatable, Request
 from connectors.http import Http
 from connectors.salesforce import oauth_refusing
@@ -25,6 +26,8 @@ OnRefreshToken = Callable[[SecretStr], Awaitable[None]]
 Spending = Callable[[], AbstractAsyncContextManager[SecretStr | None]]
 
 _JWT_LIFE = timedelta(minutes=3)
+_PATIENCE = timedelta(minutes=4)  # beyond the deadline of an exchange: this also bounds the wait for the turn
+_LAST_WAIT = timedelta(seconds=20)  # a service is given 30 seconds after its parts have been cancelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class SalesforceAuth:
 
     Salesforce does not say how long a token lives: one is used until it is refused. Where refresh tokens
     rotate, each is good once; `on_refresh_token` gets the next one and must have stored it when it returns;
-    both happen within `spending`.
+    both happen within `spending`. An exchange belongs to nobody who waits for it: a caller that is cancelled
+    leaves it running, and the end of the `async with` waits for it, or the next token would be lost.
     """
 
     def __init__(
@@ -55,29 +59,55 @@ class SalesforceAuth:
         self._on_refresh_token = on_refresh_token
         self._spending = spending
         self._refresh_token = credential.refresh_token
-        self._turn = asyncio.Lock()
+        self._fetching: asyncio.Task[Grant] | None = None
         self._grant: Grant | None = None
         self._generation = 0
         self.holder: Holder | None = None
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        fetching, self._fetching = self._fetching, None
+        if fetching is None:
+            return
+        try:
+            if self._credential.flow == "refresh_token":
+                await asyncio.wait({fetching}, timeout=_LAST_WAIT.total_seconds())
+        finally:
+            fetching.cancel()
+            await asyncio.gather(fetching, return_exceptions=True)
+
     async def grant(self) -> Grant:
-        async with self._turn:
-            if self._grant is None:
-                self._grant = await self._fetch()
+        if self._grant is not None:
             return self._grant
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._fetch(), name="salesforce-token")
+            self._fetching.add_done_callback(_look_at)
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                return await asyncio.shield(self._fetching)
+        except TimeoutError as error:
+            raise TransientError(
+                f"Salesforce: no token within {_PATIENCE.total_seconds():g} s.",
+                instruction="It is tried again. If it lasts, look at Salesforce and at the database.",
+            ) from error
 
     async def refused(self, grant: Grant) -> None:
-        async with self._turn:
-            # Another caller may have fetched a new one already: that one is not what was refused.
-            if self._grant is not None and self._grant.generation == grant.generation:
-                self._grant = None
+        # Another caller may have fetched a new one already: that one is not what was refused.
+        if self._grant is not None and self._grant.generation == grant.generation:
+            self._grant = None
 
     async def _fetch(self) -> Grant:
         if self._spending is None or self._credential.flow != "refresh_token":
-            return await self._exchange()
+            self._grant = await self._exchange()
+            return self._grant
         async with self._spending() as current:
             self._refresh_token = current or self._refresh_token
-            return await self._exchange()
+            self._grant = await self._exchange()
+        return self._grant
 
     async def _exchange(self) -> Grant:
         # A second token does no harm, but a rotating refresh token spent twice revokes the authorization.
@@ -126,6 +156,12 @@ class SalesforceAuth:
                 }
             case _:
                 assert_never(credential.flow)
+
+
+def _look_at(fetching: asyncio.Task[Grant]) -> None:
+    """Nobody may be waiting any more: a failure is then nobody's, and no defect."""
+    if not fetching.cancelled():
+        fetching.exception()
 
 
 def _assertion(credential: SalesforceCredential) -> str:

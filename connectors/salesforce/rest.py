@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -61,6 +62,14 @@ class Salesforce:
             if not following:
                 return
             body = await self._get(following)
+
+    async def count(self, soql: str, *, include_deleted: bool = False) -> int:
+        """What a `SELECT COUNT() ...` counts."""
+        path = f"{self._data}/{'queryAll' if include_deleted else 'query'}"
+        total = _record(await self._get(path, q=soql)).get("totalSize")
+        if not isinstance(total, (int, Decimal)):
+            raise TransientError("Salesforce counted records and did not tell how many.")
+        return int(total)
 
     async def retrieve(self, object_name: str, record_id: str, fields: Sequence[str] = ()) -> Record:
         """One record, all its fields unless some are named. Raises NotFoundError or RejectedError."""
@@ -168,5 +177,8 @@ async def open(  # noqa: A001 - reads as salesforce.rest.open at the place of us
 ) -> AsyncIterator[Salesforce]:
     """A client for one org. `client_name` comes back in the changeOrigin of events that our writes raise."""
     options = Options(limits, refusing.DIALECT, {"Sforce-Call-Options": f"client={client_name}"})
-    async with Http(system="Salesforce", base_url=credential.url, options=options) as http:
-        yield Salesforce(credential, http, SalesforceAuth(credential, http, on_refresh_token, spending))
+    async with (
+        Http(system="Salesforce", base_url=credential.url, options=options) as http,
+        SalesforceAuth(credential, http, on_refresh_token, spending) as auth,
+    ):
+        yield Salesforce(credential, http, auth)
