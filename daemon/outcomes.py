@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from state import inbox, record_parents, record_states, runs
+from state import inbox, record_parents, record_states, rereads, runs
 from state.database import Db, transaction
 from state.models import Claim, RecordState, RunStatus, SyncStatus
 from state.run_models import LogLine, Run, RunObject, RunResult
@@ -29,6 +29,7 @@ class Action(StrEnum):
 
 
 _SUCCESSES = frozenset({Action.CREATED, Action.UPDATED, Action.UNCHANGED, Action.ADOPTED})
+_WRITTEN = frozenset({Action.CREATED, Action.UPDATED, Action.ADOPTED, Action.FAILED})
 # m3ter's names of its collections, as its messages have them
 _COLLECTIONS = {
     "Account": "accounts",
@@ -244,6 +245,8 @@ async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
             await record_states.put(tx, outcome.state)
         if outcome.parents:
             await record_parents.remember(tx, claim.integration_id, outcome.parents)
+        if claim.reread_id is not None and outcome.end is not None and _differed(outcome.end, outcome.then):
+            await rereads.add_difference(tx, claim.reread_id, claim.integration_id, claim.record_id)
         match outcome.then:
             case Complete():
                 await inbox.complete(tx, claim)
@@ -256,6 +259,14 @@ async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
                 await inbox.redirect(tx, claim, parent_object, parent_id)
             case _:
                 assert_never(outcome.then)
+
+
+def _differed(end: RunEnd, then: Then) -> bool:
+    """Whether the record was not in step: something was written, or it failed by its own fault."""
+    if any(item.action in _WRITTEN for item in end.result.object_results):
+        return True
+    is_tried_again = isinstance(then, Postpone) and not then.counts
+    return end.result.sync_status is SyncStatus.FAILED and not is_tried_again
 
 
 def _run_result(end: RunEnd, then: Then) -> RunResult:

@@ -10,7 +10,7 @@ from state.database import Connection, Db
 
 _SQL = sql.load("checkpoints")
 
-ALL_RETAINED = "-2"
+NO_PLACE = "-1"  # new events only: what was missed is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +27,37 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a channel goes on. What was committed before `since`, by Salesforce's clock, is left out."""
+    """Where a channel goes on, both times by Salesforce's clock.
+
+    What was committed before `since` is not the integration's. What was committed before `complete_until` is
+    in the inbox, or inside a recorded window.
+    """
 
     replay_id: str
     since: datetime
-    left_out: int = 0
+    complete_until: datetime
+
+    @property
+    def has_place(self) -> bool:
+        return self.replay_id != NO_PLACE
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The last event of a channel in a batch, its commit time, and how many of the batch were left out."""
+    """The last event of a channel in a batch, and its commit time."""
 
     replay_id: str
     event_at: datetime | None = None
-    left_out: int = 0
 
 
 async def get(db: Db, reader: Reader, channels: Collection[str]) -> dict[str, Position]:
     """The position of each channel that was ever wanted."""
     rows = await database.fetch(db, _SQL["get"], *_key(reader), list(channels))
-    return {row["channel"]: Position(row["replay_id"], row["since"], row["left_out"]) for row in rows}
+    return {row["channel"]: Position(row["replay_id"], row["since"], row["complete_until"]) for row in rows}
 
 
 async def begin(db: Db, reader: Reader, channels: Collection[str], ahead: timedelta = timedelta(0)) -> None:
-    """Give channels that were never wanted before a position: all retained, since the integration went live.
+    """Give channels that were never wanted before a position: no place, complete until they could be wanted.
 
     To be committed before anything is subscribed, so that no trouble on the way moves the beginning. `ahead`:
     how far Salesforce's clock is ahead of the database's.
@@ -71,13 +78,17 @@ async def advance(tx: Connection, reader: Reader, steps: Mapping[str, Step]) -> 
         await database.execute(
             *(tx, _SQL["advance"], *_key(reader), list(steps)),
             *([step.replay_id for step in taken], [step.event_at for step in taken]),
-            [step.left_out for step in taken],
         )
 
 
-async def start_over(tx: Connection, reader: Reader, channel: str) -> None:
-    """Salesforce no longer knows the position: all that is retained is replayed, the rest is lost (law 4)."""
-    await advance(tx, reader, {channel: Step(ALL_RETAINED)})
+async def lose(tx: Connection, reader: Reader, channel: str) -> None:
+    """Salesforce no longer knows the place: none until the next event, and a window is due (law 4)."""
+    await advance(tx, reader, {channel: Step(NO_PLACE)})
+
+
+async def complete(tx: Connection, reader: Reader, channels: Collection[str], until: datetime) -> None:
+    """Every change of these channels that was committed before `until` is in the inbox, or in a window."""
+    await database.execute(tx, _SQL["complete"], *_key(reader), list(channels), until)
 
 
 def _key(reader: Reader) -> tuple[UUID, str, str]:

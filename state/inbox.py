@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from state import database, sql
@@ -54,7 +54,7 @@ async def receive(tx: Connection, org_id: str, changes: Sequence[Change], target
     records = {(row["object_name"], row["record_id"]) for row in heard}
     rows = [(each, name, record_id) for name, record_id in records for each in wanted.get(name, ())]
     if rows:
-        await _put(tx, rows, Cause.CHANGE, 0)
+        await _put(tx, rows, _Wish(Cause.CHANGE))
     return len(heard)
 
 
@@ -76,22 +76,39 @@ async def put(  # noqa: PLR0913 - one row of the table, named by its columns
 ) -> int:
     """Put one record into the inbox, or bring its row forward; gives the inbox id."""
     async with database.transaction(db) as tx:
-        return await _put(tx, [(integration_id, object_name, record_id)], cause, priority)
+        return await _put(tx, [(integration_id, object_name, record_id)], _Wish(cause, priority))
 
 
-async def put_many(
-    db: Db, integration_id: UUID, records: Iterable[tuple[str, str]], *, cause: Cause, priority: int = 0
+async def put_many(  # noqa: PLR0913 - what all the rows have in common, named by its columns
+    db: Db,
+    integration_id: UUID,
+    records: Iterable[tuple[str, str]],
+    *,
+    cause: Cause,
+    priority: int = 0,
+    reread_id: UUID | None = None,
 ) -> None:
     """Put many records (object name, id) into the inbox at once."""
     rows = [(integration_id, object_name, record_id) for object_name, record_id in records]
     if rows:
         async with database.transaction(db) as tx:
-            await _put(tx, rows, cause, priority)
+            await _put(tx, rows, _Wish(cause, priority, reread_id))
 
 
-async def _put(tx: Connection, rows: Sequence[tuple[UUID, str, str]], cause: Cause, priority: int) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Why records are to be synced, how urgently, for which re-read, and since when (None is now)."""
+
+    cause: Cause
+    priority: int = 0
+    reread_id: UUID | None = None
+    since: datetime | None = None
+
+
+async def _put(tx: Connection, rows: Sequence[tuple[UUID, str, str]], wish: _Wish) -> int:
     columns = [list(column) for column in zip(*rows, strict=True)]
-    inbox_id = await database.fetch_value(tx, _SQL["put"], *columns, cause.value, priority)
+    values = (wish.cause.value, wish.priority, wish.reread_id, wish.since)
+    inbox_id = await database.fetch_value(tx, _SQL["put"], *columns, *values)
     await database.execute(tx, _SQL["announce"])
     return int(inbox_id)
 
@@ -190,20 +207,20 @@ async def redirect(db: Db, claim: Claim, parent_object: str, parent_id: str) -> 
 
 
 async def _redirect(tx: Connection, claim: Claim, parent_object: str, parent_id: str) -> int:
-    values = (claim.inbox_id, parent_object, parent_id)
+    rows = [(claim.integration_id, parent_object, parent_id)]
+    wish = _Wish(claim.cause, claim.priority, claim.reread_id, claim.first_changed_at)
     if parent_id < claim.record_id:  # rows are locked in the order of their ids, as receive does: no deadlock
-        parent = await database.fetch_value(tx, _SQL["redirect"], *values)
+        parent = await _put(tx, rows, wish)
         revision = await _lock(tx, claim)
     else:
         revision = await _lock(tx, claim)
-        parent = await database.fetch_value(tx, _SQL["redirect"], *values)
+        parent = await _put(tx, rows, wish)
     if revision == claim.revision:
         await database.execute(tx, _SQL["delete"], claim.inbox_id)
     else:
         await _put_back(tx, claim)
     await database.execute(tx, _SQL["free_leases"], claim.lease_token)
-    await database.execute(tx, _SQL["announce"])
-    return int(parent)
+    return parent
 
 
 async def find(

@@ -55,7 +55,7 @@ class IntentStatus(StrEnum):
     REFUSED = "REFUSED"
 
 
-Status = TypeVar("Status", RunStatus, InboxStatus, IntentStatus)
+Status = TypeVar("Status", bound=StrEnum)
 
 # Every attempt is a run of its own: a run that awaits its retry has ended, its next attempt is another run.
 RUN_TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
@@ -197,6 +197,7 @@ class InboxRow:
     lease_until: datetime | None
     claimed_by: str | None
     error: str | None
+    reread_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,7 @@ class Claim:
     lease_token: UUID
     lease: timedelta
     asked_at: float
+    reread_id: UUID | None = None  # the re-read that put it into the inbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from state.errors import DatabaseUnavailable
 PooledConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 INBOX = "m3sync_inbox"  # a record became due
 INTEGRATIONS = "m3sync_integrations"  # an integration, a field mapping or a credential was changed
+REREADS = "m3sync_rereads"  # a window is to be read again
 
 
 @asynccontextmanager

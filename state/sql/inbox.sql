@@ -23,28 +23,36 @@ RETURNING object_name, record_id;
 -- Coalesce changes into one row a record, in the order of their ids so that two daemons never deadlock.
 -- A row set aside or postponed becomes due: the change may have mended it. A claimed row only grows its
 -- revision, which its completion will notice, and remembers the wish apart from the one being fulfilled.
--- A person's wish (manual) outlives every change that is heard before it is fulfilled.
-INSERT INTO inbox (integration_id, object_name, record_id, cause, priority)
+-- Of two causes the weightier stays, with the re-read that was the cause; a change that meets a row which a
+-- re-read put there leaves it that re-read's. $4 cause, $5 priority, $6 re-read or null, $7 since when the
+-- record waits, null for now
+INSERT INTO inbox (integration_id, object_name, record_id, cause, priority, reread_id, first_changed_at)
 SELECT DISTINCT ON (t.integration_id, t.record_id COLLATE "C")
-    t.integration_id, t.object_name, t.record_id, $4::text, $5::smallint
+    t.integration_id, t.object_name, t.record_id, $4::text, $5::smallint, $6::uuid, coalesce($7::timestamptz, now())
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS t (integration_id, object_name, record_id)
 ORDER BY t.integration_id, t.record_id COLLATE "C"
 ON CONFLICT (integration_id, record_id) DO UPDATE SET
     revision = inbox.revision + 1,
     changed_at = now(),
     object_name = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.object_name ELSE excluded.object_name END,
-    cause = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.cause
-        WHEN inbox.status = 'SET_ASIDE' OR excluded.cause = 'manual' OR inbox.cause IN ('reread', 'initial')
-        THEN excluded.cause ELSE inbox.cause END,
-    next_cause = CASE WHEN inbox.status <> 'CLAIMED' THEN NULL
-        WHEN inbox.next_cause IS NULL OR excluded.cause = 'manual' OR inbox.next_cause IN ('reread', 'initial')
-        THEN excluded.cause ELSE inbox.next_cause END,
+    cause = CASE inbox.status WHEN 'CLAIMED' THEN inbox.cause WHEN 'SET_ASIDE' THEN excluded.cause
+        ELSE weightier_cause(inbox.cause, excluded.cause) END,
     priority = CASE inbox.status WHEN 'CLAIMED' THEN inbox.priority WHEN 'SET_ASIDE' THEN excluded.priority
         ELSE greatest(inbox.priority, excluded.priority) END,
-    next_priority = CASE WHEN inbox.status = 'CLAIMED'
-        THEN greatest(inbox.next_priority, excluded.priority) ELSE 0 END,
-    rechanged_at = CASE WHEN inbox.status = 'CLAIMED' THEN coalesce(inbox.rechanged_at, now()) END,
-    first_changed_at = CASE WHEN inbox.status = 'SET_ASIDE' THEN now() ELSE inbox.first_changed_at END,
+    reread_id = CASE WHEN inbox.status = 'SET_ASIDE' THEN excluded.reread_id
+        WHEN inbox.status = 'WAITING' AND excluded.reread_id IS NOT NULL
+            AND weightier_cause(inbox.cause, excluded.cause) <> inbox.cause THEN excluded.reread_id
+        ELSE inbox.reread_id END,
+    next_cause = CASE WHEN inbox.status = 'CLAIMED' THEN weightier_cause(excluded.cause, inbox.next_cause) END,
+    next_priority = CASE WHEN inbox.status = 'CLAIMED' THEN greatest(excluded.priority, inbox.next_priority) END,
+    next_reread_id = CASE WHEN inbox.status <> 'CLAIMED' THEN NULL
+        WHEN inbox.next_cause IS NULL OR (excluded.reread_id IS NOT NULL
+            AND weightier_cause(inbox.next_cause, excluded.cause) <> inbox.next_cause) THEN excluded.reread_id
+        ELSE inbox.next_reread_id END,
+    rechanged_at = CASE WHEN inbox.status = 'CLAIMED' THEN coalesce(inbox.rechanged_at, excluded.first_changed_at) END,
+    first_changed_at = CASE inbox.status WHEN 'CLAIMED' THEN inbox.first_changed_at
+        WHEN 'WAITING' THEN least(inbox.first_changed_at, excluded.first_changed_at)
+        ELSE excluded.first_changed_at END,
     status = CASE WHEN inbox.status = 'CLAIMED' THEN 'CLAIMED' ELSE 'WAITING' END,
     due_at = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.due_at
         ELSE least(inbox.due_at, greatest(now(), inbox.settled_at)) END,
@@ -92,13 +100,12 @@ WITH expired AS (
 UPDATE inbox SET status = 'CLAIMED', attempts = attempts + 1, lease_token = leased.lease_token,
     lease_until = now() + $3::interval, claimed_by = $2,
     -- what was heard while a holder had it that died is part of this claim
-    cause = CASE WHEN next_cause = 'manual' OR cause IN ('reread', 'initial')
-        THEN coalesce(next_cause, cause) ELSE cause END,
-    priority = greatest(priority, next_priority), next_cause = NULL, next_priority = 0, rechanged_at = NULL
+    cause = weightier_cause(cause, next_cause), priority = greatest(priority, next_priority),
+    next_cause = NULL, next_priority = NULL, next_reread_id = NULL, rechanged_at = NULL
 FROM foremost JOIN leased ON leased.lease_token = foremost.token
 WHERE inbox.inbox_id = foremost.inbox_id
 RETURNING inbox.inbox_id, integration_id, object_name, inbox.record_id, cause, priority, revision, attempts,
-    first_changed_at, inbox.lease_token;
+    first_changed_at, inbox.lease_token, reread_id;
 
 -- is_any_due --
 -- Whether a claim that found nothing lost a race and should look again
@@ -153,8 +160,9 @@ DELETE FROM inbox WHERE inbox_id = $1;
 -- It changed while it was claimed: once more from the start, for what was heard meanwhile only.
 -- $2 statuses that may become WAITING, $3 how long a lost call may still take effect
 UPDATE inbox SET status = 'WAITING', attempts = 0, due_at = now() + $3::interval,
-    settled_at = now() + $3::interval, cause = coalesce(next_cause, cause), priority = next_priority,
-    next_cause = NULL, next_priority = 0, lease_token = NULL, lease_until = NULL,
+    settled_at = now() + $3::interval, cause = coalesce(next_cause, cause),
+    priority = coalesce(next_priority, priority), reread_id = next_reread_id,
+    next_cause = NULL, next_priority = NULL, next_reread_id = NULL, lease_token = NULL, lease_until = NULL,
     claimed_by = NULL, error = NULL, first_changed_at = coalesce(rechanged_at, changed_at), rechanged_at = NULL
 WHERE inbox_id = $1 AND status = ANY($2::text[]);
 
@@ -165,9 +173,8 @@ UPDATE inbox SET status = 'WAITING', settled_at = now() + least($2::interval, $6
     due_at = now() + CASE WHEN rechanged_at IS NULL THEN $2::interval
         ELSE least($2::interval, $6::interval) END,
     attempts = CASE WHEN rechanged_at IS NULL THEN greatest(attempts - $4::integer, 0) ELSE 0 END,
-    cause = CASE WHEN next_cause = 'manual' OR cause IN ('reread', 'initial')
-        THEN coalesce(next_cause, cause) ELSE cause END,
-    priority = greatest(priority, next_priority), next_cause = NULL, next_priority = 0,
+    cause = weightier_cause(cause, next_cause), priority = greatest(priority, next_priority),
+    next_cause = NULL, next_priority = NULL, next_reread_id = NULL,
     error = $3, lease_token = NULL, lease_until = NULL, claimed_by = NULL, rechanged_at = NULL
 WHERE inbox_id = $1 AND status = ANY($5::text[]);
 
@@ -177,38 +184,10 @@ UPDATE inbox SET status = 'SET_ASIDE', error = $2, lease_token = NULL, lease_unt
     rechanged_at = NULL, settled_at = now() + $4::interval, due_at = now() + $4::interval
 WHERE inbox_id = $1 AND status = ANY($3::text[]);
 
--- redirect --
--- The change of a line is a change of its parent. $1 the line's inbox id, $2 parent object, $3 parent id
-INSERT INTO inbox (integration_id, object_name, record_id, cause, priority, first_changed_at)
-SELECT integration_id, $2, $3, cause, priority, first_changed_at FROM inbox WHERE inbox_id = $1
-ON CONFLICT (integration_id, record_id) DO UPDATE SET
-    revision = inbox.revision + 1,
-    changed_at = now(),
-    cause = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.cause
-        WHEN inbox.status = 'SET_ASIDE' OR excluded.cause = 'manual' OR inbox.cause IN ('reread', 'initial')
-        THEN excluded.cause ELSE inbox.cause END,
-    next_cause = CASE WHEN inbox.status <> 'CLAIMED' THEN NULL
-        WHEN inbox.next_cause IS NULL OR excluded.cause = 'manual' OR inbox.next_cause IN ('reread', 'initial')
-        THEN excluded.cause ELSE inbox.next_cause END,
-    priority = CASE inbox.status WHEN 'CLAIMED' THEN inbox.priority WHEN 'SET_ASIDE' THEN excluded.priority
-        ELSE greatest(inbox.priority, excluded.priority) END,
-    next_priority = CASE WHEN inbox.status = 'CLAIMED'
-        THEN greatest(inbox.next_priority, excluded.priority) ELSE 0 END,
-    rechanged_at = CASE WHEN inbox.status = 'CLAIMED'
-        THEN coalesce(inbox.rechanged_at, excluded.first_changed_at) END,
-    first_changed_at = CASE inbox.status WHEN 'CLAIMED' THEN inbox.first_changed_at
-        WHEN 'WAITING' THEN least(inbox.first_changed_at, excluded.first_changed_at)
-        ELSE excluded.first_changed_at END,
-    status = CASE WHEN inbox.status = 'CLAIMED' THEN 'CLAIMED' ELSE 'WAITING' END,
-    due_at = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.due_at
-        ELSE least(inbox.due_at, greatest(now(), inbox.settled_at)) END,
-    attempts = CASE WHEN inbox.status = 'CLAIMED' THEN inbox.attempts ELSE 0 END
-RETURNING inbox_id;
-
 -- find --
 -- Rows of one record (15 or 18 characters), one id, one status, or all: each filter null for any
 SELECT i.inbox_id, i.integration_id, n.name AS integration_name, i.object_name, i.record_id, i.cause, i.priority,
-    i.status, i.first_changed_at, i.changed_at, i.due_at, i.attempts, i.lease_until, i.claimed_by, i.error
+    i.status, i.first_changed_at, i.changed_at, i.due_at, i.attempts, i.lease_until, i.claimed_by, i.error, i.reread_id
 FROM inbox i JOIN integrations n USING (integration_id)
 WHERE ($1::bigint IS NULL OR i.inbox_id = $1)
   AND ($2::text IS NULL OR i.record_id = $2)

@@ -8,9 +8,10 @@ UPDATE runs SET status = 'AWAITING_RETRY', success = false, completed_at = now()
 WHERE integration_id = $1 AND record_id = $2 AND status = ANY($3::text[]) AND status = 'STARTED';
 
 -- start --
--- An attempt begins
-INSERT INTO runs (integration_id, object_name, record_id, cause, attempt, status, changed_at, started_at)
-VALUES ($1, $2, $3, $4, $5, 'STARTED', $6, clock_timestamp())
+-- An attempt begins, for the re-read that put its record into the inbox, if one did
+INSERT INTO runs (integration_id, object_name, record_id, cause, attempt, status, changed_at, started_at, reread_id)
+VALUES ($1, $2, $3, $4, $5, 'STARTED', $6, clock_timestamp(),
+    (SELECT reread_id FROM inbox WHERE integration_id = $1 AND record_id = $3))
 RETURNING run_id;
 
 -- finish --

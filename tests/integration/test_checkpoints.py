@@ -1,7 +1,7 @@
 """Each integration has its own place on each channel, and a beginning that no trouble moves."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -54,7 +54,7 @@ async def live_at(db: Pool, integration_id: UUID) -> datetime | None:
 
 
 async def test_channels_advance_together_and_by_themselves(db: Pool, reader: Reader) -> None:
-    assert await places(db, reader) == {ACCOUNTS: "-2", ORDERS: "-2"}
+    assert await places(db, reader) == {ACCOUNTS: "-1", ORDERS: "-1"}
     await advance(db, reader, accounts="10", orders="20")
     await advance(db, reader, orders="21")
     assert await places(db, reader) == {ACCOUNTS: "10", ORDERS: "21"}
@@ -84,27 +84,46 @@ async def test_a_replay_id_is_opaque_and_may_be_smaller_than_the_one_before(db: 
     assert (await places(db, reader))[ACCOUNTS] == "AAAAAAAAABg="
 
 
-async def test_a_refused_position_starts_over_from_all_that_is_retained_and_no_earlier_than_before(
+async def test_a_refused_place_is_none_from_then_on_and_what_is_complete_stays_so(
+    db: Pool, reader: Reader
+) -> None:
+    await advance(db, reader, accounts="10", orders="20")
+    before = (await checkpoints.get(db, reader, BOTH))[ACCOUNTS]
+    async with database.transaction(db) as tx:
+        await checkpoints.lose(tx, reader, ACCOUNTS)
+    assert await places(db, reader) == {ACCOUNTS: checkpoints.NO_PLACE, ORDERS: "20"}
+    after = (await checkpoints.get(db, reader, BOTH))[ACCOUNTS]
+    assert before.has_place
+    assert not after.has_place
+    assert (after.since, after.complete_until) == (before.since, before.complete_until)
+
+
+async def test_a_channel_begins_complete_until_it_could_be_wanted_and_each_event_raises_that(
+    db: Pool, reader: Reader
+) -> None:
+    begun = (await checkpoints.get(db, reader, BOTH))[ACCOUNTS]
+    assert begun.complete_until == begun.since
+    later = begun.since + timedelta(hours=1)
+    async with database.transaction(db) as tx:
+        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("1", later)})
+        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("2", None)})
+        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("3", begun.since)})
+        await checkpoints.advance(tx, reader, {})
+    found = await checkpoints.get(db, reader, BOTH)
+    assert (found[ACCOUNTS].replay_id, found[ACCOUNTS].complete_until) == ("3", later)
+    assert found[ORDERS].complete_until == begun.since
+
+
+async def test_a_silence_or_a_window_raises_up_to_when_channels_are_complete_and_never_lowers_it(
     db: Pool, reader: Reader
 ) -> None:
     since = (await checkpoints.get(db, reader, BOTH))[ACCOUNTS].since
-    await advance(db, reader, accounts="10", orders="20")
     async with database.transaction(db) as tx:
-        await checkpoints.start_over(tx, reader, ACCOUNTS)
-    assert await places(db, reader) == {ACCOUNTS: "-2", ORDERS: "20"}
-    assert (await checkpoints.get(db, reader, BOTH))[ACCOUNTS].since == since
-
-
-async def test_the_event_time_of_a_checkpoint_is_kept_until_another_is_known_and_what_was_left_out_adds_up(
-    db: Pool, reader: Reader
-) -> None:
-    at = datetime(2026, 11, 21, 8, tzinfo=UTC)
-    async with database.transaction(db) as tx:
-        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("1", at, 3)})
-        await checkpoints.advance(tx, reader, {ACCOUNTS: Step("2", None, 4)})
-        await checkpoints.advance(tx, reader, {})
-    assert await db.fetchval("SELECT event_at FROM checkpoints WHERE channel = $1", ACCOUNTS) == at
-    assert (await checkpoints.get(db, reader, BOTH))[ACCOUNTS].left_out == 7
+        await checkpoints.complete(tx, reader, [ACCOUNTS], since + timedelta(hours=2))
+        await checkpoints.complete(tx, reader, BOTH, since + timedelta(hours=1))
+    found = await checkpoints.get(db, reader, BOTH)
+    assert found[ACCOUNTS].complete_until == since + timedelta(hours=2)
+    assert found[ORDERS].complete_until == since + timedelta(hours=1)
 
 
 async def test_daemons_advancing_the_same_channels_do_not_deadlock(db: Pool, reader: Reader) -> None:
@@ -133,7 +152,7 @@ async def test_a_channel_begins_when_the_integration_went_live_however_late_it_i
     for _ in range(2):
         found = await begun(db, reader)
         assert first is not None
-        assert (found.replay_id, found.since) == ("-2", first + ahead)
+        assert (found.replay_id, found.since) == ("-1", first + ahead)
 
 
 async def test_a_channel_that_the_mapping_needs_later_begins_with_its_import(
