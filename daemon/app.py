@@ -20,6 +20,7 @@ from daemon.service import Service
 from daemon.settings import Settings, SystemSettings
 from daemon.supervisor import Part, Supervisor, Surroundings
 from daemon.to_m3ter import by_hand, retries, subscriber, waiting
+from daemon.to_m3ter.brake import Brake
 from daemon.to_m3ter.links import Links, Patience
 from daemon.to_m3ter.tasks import Manner, Tasks
 from daemon.web import serving
@@ -139,8 +140,8 @@ async def _database(
 
 
 async def _reach(settings: Settings, open_things: AsyncExitStack) -> Pool:
-    # Each worker may hold one connection while its lease is renewed on another; listeners keep two.
-    size = max(settings.database.max_size, settings.worker.in_flight * 2 + 6)
+    # Each worker may hold one connection while its lease is renewed on another; listeners keep three.
+    size = max(settings.database.max_size, settings.worker.in_flight * 2 + 8)
     url = await open_things.enter_async_context(location(settings))
     opening = database.connect(url, min_size=settings.database.min_size, max_size=size)
     db = await open_things.enter_async_context(opening)
@@ -158,6 +159,7 @@ async def _work(
 
     beside = [
         Part("inbox signal", "", partial(_relay, db, signals.INBOX, tasks.woken, poll)),
+        Part("rereads signal", "", partial(_relay, db, signals.REREADS, tasks.asked, poll)),
         Part("integrations signal", "", partial(_relay, db, signals.INTEGRATIONS, changed, poll)),
         Part("forgetting", "", partial(_forget, db)),
     ]
@@ -229,9 +231,15 @@ def _manner(settings: Settings) -> Manner:
         lease=worker.lease,
         poll=timedelta(seconds=worker.poll_seconds),
         policy=policy,
+        brake=Brake(
+            settings.brake.writes,
+            window=timedelta(minutes=settings.brake.minutes),
+            pause=timedelta(minutes=settings.brake.pause_minutes),
+        ),
         listening=subscriber.Timings(
             policy, Pace(first=first), silence=settings.listening.silence, overlap=settings.reread.overlap
         ),
+        page_size=settings.reread.page_size,
         probe_salesforce=timedelta(seconds=settings.salesforce.probe_seconds),
         probe_m3ter=timedelta(seconds=settings.m3ter.probe_seconds),
     )

@@ -27,3 +27,9 @@ async def lines_of(db: Db, integration_id: UUID, parent_id: str) -> set[str]:
     """Every line that belonged to this record when it was last read for this integration."""
     rows = await database.fetch(db, _SQL["lines_of"], integration_id, parent_id)
     return {row["record_id"] for row in rows}
+
+
+async def ids_after(db: Db, integration_id: UUID, record_id: str, limit: int) -> list[str]:
+    """The next lines that were ever read, in the order of their ids; "" to begin."""
+    rows = await database.fetch(db, _SQL["ids_after"], integration_id, record_id, limit)
+    return [row["record_id"] for row in rows]

@@ -1,5 +1,6 @@
 """What is remembered of a record between syncs: whether the criterion held, how the last sync ended."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from state import database, sql
@@ -16,6 +17,18 @@ async def get(db: Db, integration_id: UUID, record_id: str) -> RecordState | Non
         return None
     status = SyncStatus(row["sync_status"]) if row["sync_status"] else None
     return RecordState(**{**row, "sync_status": status})
+
+
+async def known_among(db: Db, integration_id: UUID, ids: Collection[str]) -> set[str]:
+    """Those of these records that were looked at before."""
+    rows = await database.fetch(db, _SQL["known_among"], integration_id, list(ids))
+    return {row["record_id"] for row in rows}
+
+
+async def ids_after(db: Db, integration_id: UUID, record_id: str, limit: int) -> list[str]:
+    """The next records that were ever looked at, in the order of their ids; "" to begin."""
+    rows = await database.fetch(db, _SQL["ids_after"], integration_id, record_id, limit)
+    return [row["record_id"] for row in rows]
 
 
 async def put(tx: Connection, state: RecordState) -> None:

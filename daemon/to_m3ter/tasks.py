@@ -1,4 +1,4 @@
-"""What should run just now, from the enabled integrations: a subscriber for each, workers for each pair."""
+"""What should run just now, from the enabled integrations: a stream and a re-reader for each, and workers."""
 
 import asyncio
 import hashlib
@@ -11,11 +11,14 @@ from uuid import UUID
 
 import structlog
 
-from daemon.to_m3ter import intake
+from daemon.to_m3ter import intake, rereading
+from daemon.to_m3ter.brake import Brake
 from daemon.to_m3ter.links import Link, Links
 from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from daemon.to_m3ter.prober import Prober
+from daemon.to_m3ter.reread_pages import Pages
+from daemon.to_m3ter.rereading import Rereader
 from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.subscriber import Subscriber, Timings
@@ -46,7 +49,9 @@ class Manner:
     lease: timedelta = timedelta(seconds=60)
     poll: timedelta = timedelta(seconds=5)
     policy: Policy = field(default_factory=Policy)
+    brake: Brake = field(default_factory=Brake)
     listening: Timings = field(default_factory=Timings)
+    page_size: int = 2_000  # records of one page of a re-read
     probe_salesforce: timedelta = timedelta(minutes=1)
     probe_m3ter: timedelta = timedelta(seconds=30)
 
@@ -63,12 +68,14 @@ class Connected:
 
 @dataclass(slots=True)
 class Tasks:
-    """Works out what should run; `woken` is set by whoever hears that the inbox has something."""
+    """Works out what should run; `woken` is set by whoever hears that the inbox has something, `asked` by
+    whoever hears that there is a window to be read again."""
 
     db: Db
     links: Links
     manner: Manner
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     _ailing: dict[str, bool] = field(default_factory=dict)
     _used: set[int] = field(default_factory=set)
 
@@ -81,7 +88,8 @@ class Tasks:
             by_pair.setdefault((each.org.number, each.organization.number), []).append(each)
         subscribers = [self._subscriber(each) for each in ready]
         workers = [task for some in by_pair.values() for task in self._workers(some)]
-        return [*subscribers, *workers, *self._probers(ready)]
+        rereaders = [self._rereader(each) for each in ready]
+        return [*subscribers, *rereaders, *workers, *self._probers(ready)]
 
     async def tidy(self) -> None:
         """Close the clients that no wanted task uses; to be called once the others have stopped."""
@@ -118,9 +126,19 @@ class Tasks:
         subscriber = Subscriber(self.db, org, standing, watched, self.manner.listening)
         return Task(name, _fingerprint([each]), subscriber.run)
 
+    def _rereader(self, each: Connected) -> Task:
+        manner, org = self.manner, each.org.client
+        pages = Pages(self.db, org.salesforce, each.integration.integration_id, each.mapping)
+        options = rereading.Options(manner.lease, manner.poll, manner.page_size, manner.policy)
+        rereader = Rereader(self.db, org, pages, options, self.asked)
+        return Task(f"reread:{each.integration.name}", _fingerprint([each]), rereader.run)
+
     def _workers(self, some: Sequence[Connected]) -> list[Task]:
         org, organization = some[0].org, some[0].organization
-        place = Workplace(self.db, org.client, organization.client, _mappings(some), self.manner.policy)
+        manner = self.manner
+        place = Workplace(
+            self.db, org.client, organization.client, _mappings(some), manner.policy, manner.brake
+        )
         tasks = []
         for number in range(1, self.manner.in_flight + 1):
             name = f"worker:{org.name}:{organization.name}:{number}"

@@ -15,3 +15,7 @@ SELECT record_id, parent_id FROM record_parents WHERE integration_id = $1 AND re
 -- lines_of --
 -- The lines that belonged to one record
 SELECT record_id FROM record_parents WHERE integration_id = $1 AND parent_id = $2;
+
+-- ids_after --
+-- The next of all lines in the order of their ids
+SELECT record_id FROM record_parents WHERE integration_id = $1 AND record_id > $2 ORDER BY record_id LIMIT $3;

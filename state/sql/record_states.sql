@@ -5,6 +5,14 @@
 SELECT integration_id, record_id, criterion_held, sync_status, last_run_id, first_synced_at, last_synced_at
 FROM record_states WHERE integration_id = $1 AND record_id = $2;
 
+-- known_among --
+-- Of these records, those that were looked at before
+SELECT record_id FROM record_states WHERE integration_id = $1 AND record_id = ANY($2::text[]);
+
+-- ids_after --
+-- The next of all in the order of their ids
+SELECT record_id FROM record_states WHERE integration_id = $1 AND record_id > $2 ORDER BY record_id LIMIT $3;
+
 -- put --
 -- Null keeps what is known; first_synced_at is set once
 INSERT INTO record_states
