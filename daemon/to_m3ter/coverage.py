@@ -1,14 +1,14 @@
 """From where an integration hears each of its channels: its own checkpoint, or the time it went live.
 
-An integration is owed every change committed since it was first enabled and connected, as far as Salesforce
-retains it (72 hours), whatever kept it from listening: switched off, Salesforce or the vault away, a channel
-refused, another integration ahead. So a channel wanted for the first time is replayed from the oldest event
-retained, and what was committed before the integration went live is counted and left out: what was entered in
-m3ter by hand until then would be billed twice. A replay id that is no longer retained is told as a window.
+An integration is owed every change committed since it was first enabled and connected, whatever kept it
+from listening: switched off, Salesforce or the vault away, a channel refused, another integration ahead. A
+channel wanted for the first time has no place: its new events are heard, and what was changed from going live
+until then is read again (windows.py). What was committed before that is not ours: it may have been entered in
+m3ter by hand.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -37,7 +37,11 @@ async def of(db: Db, org: Org, reader: Reader, channels: Collection[str]) -> Map
     return known
 
 
+async def now(db: Db, org: Org) -> datetime:
+    """By Salesforce's clock; by the database's should Salesforce not tell. Raises SyncError."""
+    return await org.salesforce.now() or await checkpoints.now(db)
+
+
 async def _ahead(db: Db, org: Org) -> timedelta:
     """Events are stamped by Salesforce's clock, and going live by the database's."""
-    theirs = await org.salesforce.now()
-    return theirs - await checkpoints.now(db) if theirs is not None else timedelta(0)
+    return await now(db, org) - await checkpoints.now(db)

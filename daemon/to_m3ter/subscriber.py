@@ -1,9 +1,11 @@
 """Hears one integration's change events: inbox rows and replay ids become durable in one transaction."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -11,20 +13,20 @@ from connectors.errors import SyncError
 from connectors.salesforce.models import Batch
 from connectors.salesforce.outages import Pace
 from connectors.salesforce.stream import ChangeStream, ChannelRefused, ReplayRejected
-from daemon.to_m3ter import coverage, intake, retries, waiting
-from daemon.to_m3ter.intake import Heard, Watch
+from daemon.to_m3ter import coverage, intake, retries, silence, waiting, windows
+from daemon.to_m3ter.intake import Heard, Missed, Watch
 from daemon.to_m3ter.retries import Policy
+from daemon.to_m3ter.silence import Doubt, Quiet
 from daemon.to_m3ter.standing import Standing
+from daemon.to_m3ter.windows import Measure
 from daemon.to_m3ter.workplace import Org
-from state import checkpoints, health, inbox, record_parents
+from state import checkpoints, inbox, record_parents, rereads
 from state.checkpoints import Reader
 from state.database import Connection, Db, transaction
 from state.errors import DatabaseUnavailable
 from state.models import Cause, Target
 
 log = structlog.get_logger(__name__)
-
-REREAD = "Sync the records that changed meanwhile by hand: `m3sync sync ID`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +58,14 @@ class Subscriber:
     watched: Watch
     timings: Timings = field(default_factory=Timings)
     _refused: dict[str, ChannelRefused] = field(default_factory=dict)
+    _lost: dict[str, str] = field(default_factory=dict)
     _failures: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. Trouble with Salesforce or the database is waited out here."""
         while not stop.is_set():
             try:
-                await self._listen(stop)
-                self._failures = 0
-            except ReplayRejected as error:
-                await self._start_over(error)
-                await self._wait(stop)
+                await self._listen_from_places(stop)
             except ChannelRefused as error:
                 self._refused[error.channel] = error
                 await self.standing.unwell(error)
@@ -81,15 +80,25 @@ class Subscriber:
         self._failures += 1
         await waiting.pause(stop, retries.pause(self._failures, self.timings.policy))
 
+    async def _listen_from_places(self, stop: asyncio.Event) -> None:
+        """As `_listen`; a place that is refused is given up."""
+        try:
+            await self._listen(stop)
+            self._failures = 0
+        except ReplayRejected as error:
+            await self._lose(error)
+            await self._wait(stop)
+
     async def _listen(self, stop: asyncio.Event) -> None:
-        """Until `stop`, or until channels that were refused are due to be asked for again."""
+        """Until `stop`, until channels that were refused are due to be asked for again, or one was deaf."""
         reader = await self._reader()
         positions = await coverage.of(self.db, self.org, reader, self.watched.channels)
         wanted = {name: each.replay_id for name, each in positions.items() if name not in self._refused}
         if not wanted:
             await self._until_refused_are_due(stop)
             return
-        ending = asyncio.Event()
+        listener = silence.Listener(self.db, self.org, self.watched, reader, self.timings.overlap)
+        doubt, ending = Doubt(listener, wanted, Quiet(self.timings.silence)), asyncio.Event()
         stream = ChangeStream(
             self.org.salesforce,
             ending,
@@ -97,17 +106,34 @@ class Subscriber:
             on_recovery=self._answers,
             pace=self.timings.pace,
         )
-        watcher = asyncio.create_task(self._end(stop, ending), name="end of listening")
+        async with self._ended_by(stop, ending, doubt), aclosing(stream.batches(wanted)) as batches:
+            async for batch in batches:
+                if batch.events:
+                    await self._until_kept(partial(self._keep, batch, reader), stop)
+                    doubt.heard({event.channel for event in batch.events})
+                else:
+                    await self._until_kept(partial(self._subscribed, wanted, reader), stop)
+                    doubt.begin()
+                    await self._listening()
+
+    @asynccontextmanager
+    async def _ended_by(
+        self, stop: asyncio.Event, ending: asyncio.Event, doubt: Doubt
+    ) -> AsyncIterator[None]:
+        """`ending` is set when listening is to end; what went wrong in finding that out is raised."""
+        watchers = [
+            asyncio.create_task(self._end(stop, ending), name="end of listening"),
+            asyncio.create_task(doubt.run(ending), name="doubt"),
+        ]
         try:
-            async with aclosing(stream.batches(wanted)) as batches:
-                async for batch in batches:
-                    if batch.events:
-                        await self._keep_until_kept(batch, reader, stop)
-                    else:
-                        await self._listening()
+            yield
         finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
+            for each in watchers:
+                each.cancel()
+            ended = await asyncio.gather(*watchers, return_exceptions=True)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
 
     async def _reader(self) -> Reader:
         return Reader(self.watched.integration_id, await self.org.org_id())
@@ -136,12 +162,12 @@ class Subscriber:
             return
         await self.standing.well()
 
-    async def _keep_until_kept(self, batch: Batch, reader: Reader, stop: asyncio.Event) -> None:
+    async def _until_kept(self, keep: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
         """The next batch is asked for only when this one is durable (law 1)."""
         failures = 0
         while True:
             try:
-                await self._keep(batch, reader)
+                await keep()
             except DatabaseUnavailable as error:
                 if stop.is_set():
                     raise  # not kept, so the next start hears it again
@@ -154,13 +180,39 @@ class Subscriber:
                     log.info("events can be kept again", failures=failures)
                 return
 
+    async def _subscribed(self, wanted: Collection[str], reader: Reader) -> None:
+        """What channels without a place missed until their subscription is in a window now (law 4).
+
+        First subscribed, then read: between the window and the events there is no hole.
+        """
+        known = await checkpoints.get(self.db, reader, wanted)
+        placeless = {channel: each for channel, each in known.items() if not each.has_place}
+        if not placeless:
+            return
+        until = await coverage.now(self.db, self.org) + windows.AHEAD
+        measure = Measure(until, self.timings.overlap)
+        opened = windows.without_place(self.watched, placeless, self._lost, measure)
+        async with transaction(self.db) as tx:
+            await windows.record(tx, reader, opened)
+            await checkpoints.complete(tx, reader, placeless, until)
+
     async def _keep(self, batch: Batch, reader: Reader) -> None:
         found = intake.sort(batch.events, self.watched)
         async with transaction(self.db) as tx:
             await self._receive(tx, reader.org_id, found.heard)
+            await self._read_again(tx, reader, found.missed)
+            for gap in found.gaps.values():
+                named = (gap.object_name, gap.records, gap.detail, gap.channel)
+                await rereads.note_gap(tx, reader.integration_id, reader.org_id, *named)
             await checkpoints.advance(tx, reader, found.steps)
-            for each in found.missed:
-                await self._tell_window(tx, each.channel, each.detail)
+        for channel in found.steps:
+            self._lost.pop(channel, None)
+
+    async def _read_again(self, tx: Connection, reader: Reader, missed: list[Missed]) -> None:
+        if missed:
+            positions = await checkpoints.get(tx, reader, {each.channel for each in missed})
+            opened = windows.of_missed(missed, positions, self.timings.overlap)
+            await windows.record(tx, reader, opened)
 
     async def _receive(self, tx: Connection, org_id: str, heard: list[Heard]) -> None:
         """Parents go into the inbox themselves; lines lead to theirs."""
@@ -178,15 +230,10 @@ class Subscriber:
         pairs = {each.change.record_id: each.named for each in lines if each.named}
         await record_parents.remember(tx, integration_id, sorted(pairs.items()))
 
-    async def _start_over(self, error: ReplayRejected) -> None:
-        """Everything still retained is replayed; what is older than that may be missing, and is told."""
+    async def _lose(self, error: ReplayRejected) -> None:
+        """The channel has no place now; the window is opened once it is subscribed anew."""
         await self.standing.unwell(error)
+        self._lost[error.channel] = error.message
         reader = await self._reader()
         async with transaction(self.db) as tx:
-            await checkpoints.start_over(tx, reader, error.channel)
-            await self._tell_window(tx, error.channel, error.message)
-
-    async def _tell_window(self, tx: Connection, channel: str, what: str) -> None:
-        log.warning("changes may be missing", channel=channel, reason=what)
-        subject = f"window:{self.standing.subject.partition(':')[2]}:{channel}"
-        await health.report(tx, subject, is_well=False, message=f"{channel}: {what}", instruction=REREAD)
+            await checkpoints.lose(tx, reader, error.channel)

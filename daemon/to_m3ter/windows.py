@@ -1,0 +1,120 @@
+"""The windows that lost, wordless and silent channels leave to be read again: bounded, and once for all."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from daemon.to_m3ter.intake import Missed, Watch
+from state import rereads
+from state.checkpoints import Position, Reader
+from state.database import Connection
+from state.rereads import RereadCause, Window
+
+log = structlog.get_logger(__name__)
+
+# A window that ends now ends a little later: the clocks of Salesforce's servers are not one.
+AHEAD = timedelta(minutes=1)
+
+_FIRST = "What changed between going live and the first subscription of this channel."
+_EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How far a window reaches: to `until`, and from `overlap` before a channel is known to be complete."""
+
+    until: datetime
+    overlap: timedelta
+
+
+def without_place(
+    watched: Watch, positions: Mapping[str, Position], lost: Mapping[str, str], measure: Measure
+) -> list[Window]:
+    """Of channels that are subscribed without a place; `lost`: what was said of those that had one.
+
+    Known records are looked up besides: one that is gone even from the recycle bin left nothing else to find.
+    """
+    found = []
+    for channel, position in positions.items():
+        start = _start(position, measure.overlap)
+        cause, detail = _why(channel, position, lost)
+        if start < measure.until:
+            found += [
+                Window(name, cause, detail, channel, start, measure.until, checks_missing=True)
+                for name in watched.objects[channel]
+            ]
+    return _merged(found)
+
+
+def _why(channel: str, position: Position, lost: Mapping[str, str]) -> tuple[RereadCause, str]:
+    if channel in lost:
+        return RereadCause.REPLAY_REFUSED, lost[channel]
+    is_first = position.complete_until <= position.since
+    return RereadCause.FIRST_START, _FIRST if is_first else _EVENTLESS
+
+
+def of_missed(
+    missed: Iterable[Missed], positions: Mapping[str, Position], overlap: timedelta
+) -> list[Window]:
+    """Of events that name no records: open to the end, for nobody says when the last of them was written."""
+    return _merged(
+        Window(
+            each.object_name,
+            RereadCause(each.cause),
+            each.detail,
+            each.channel,
+            _start(positions[each.channel], overlap, each.event_at),
+            checks_missing=each.cause != "undecodable",
+        )
+        for each in missed
+    )
+
+
+def silent(
+    watched: Watch, channel: str, position: Position, unheard: Collection[str], measure: Measure
+) -> list[Window]:
+    """Of a channel on which nothing was said of changes that there are, `unheard`.
+
+    Deleted records are read as long as they are in the recycle bin. That is enough here: the new session goes
+    on from the channel's place, which hears of the others, or is refused and then looks for them.
+    """
+    detail = f"The channel heard nothing and Salesforce has changes: {', '.join(sorted(unheard))}."
+    start = _start(position, measure.overlap)
+    return [
+        Window(name, RereadCause.SILENT, detail, channel, start, measure.until)
+        for name in watched.objects[channel]
+    ]
+
+
+async def record(tx: Connection, reader: Reader, windows: Collection[Window]) -> None:
+    """They are to be read again, whatever becomes of this process."""
+    await rereads.open_windows(tx, reader.integration_id, reader.org_id, list(windows))
+    for each in windows:
+        log.warning(
+            "to be read again",
+            object_name=each.object_name,
+            cause=each.cause.value,
+            channel=each.channel,
+            reason=each.detail,
+            start=each.from_at and each.from_at.isoformat(),
+            end=each.until_at and each.until_at.isoformat(),
+        )
+
+
+def _start(position: Position, overlap: timedelta, event_at: datetime | None = None) -> datetime:
+    """What is complete is trusted less than `overlap` back; what was before going live is not ours."""
+    known = min(filter(None, (position.complete_until, event_at)))
+    return max(position.since, known - overlap)
+
+
+def _merged(windows: Iterable[Window]) -> list[Window]:
+    """One for each object and cause, from the earliest beginning: all of them end alike."""
+    found: dict[tuple[str, RereadCause], Window] = {}
+    for each in windows:
+        key = (each.object_name, each.cause)
+        known = found.setdefault(key, each)
+        if each.from_at is not None and known.from_at is not None and each.from_at < known.from_at:
+            found[key] = replace(known, from_at=each.from_at)
+    return list(found.values())
