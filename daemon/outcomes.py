@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from state import inbox, record_parents, record_states, rereads, runs
+from state import inbox, own_writes, record_parents, record_states, rereads, runs
 from state.database import Db, transaction
 from state.models import Claim, RecordState, RunStatus, SyncStatus
 from state.run_models import LogLine, Run, RunObject, RunResult
@@ -241,6 +241,8 @@ async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
     async with transaction(db) as tx:
         if outcome.end is not None:
             await runs.finish(tx, outcome.end.run_id, _run_result(outcome.end, outcome.then))
+            synced = {each.salesforce_id for each in outcome.end.result.object_results}
+            await own_writes.settle(tx, synced | {claim.record_id})
         if outcome.state is not None:
             await record_states.put(tx, outcome.state)
         if outcome.parents:

@@ -111,6 +111,15 @@ class WorkerSettings(Section):
         return timedelta(seconds=self.settle_seconds)
 
 
+class BrakeSettings(Section):
+    """A record whose syncs wrote to m3ter `writes` times within `minutes` ping-pongs: it is left alone for
+    `pause_minutes` and then synced as it is."""
+
+    writes: Annotated[int, Field(ge=2, le=10_000)] = 20
+    minutes: Annotated[float, Field(gt=0, le=1_440)] = 10
+    pause_minutes: Annotated[float, Field(gt=0, le=1_440)] = 30
+
+
 class SystemSettings(Section):
     """Patience with one outside system; `attempts` counts only calls that are harmless to repeat.
 
@@ -167,6 +176,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     worker: WorkerSettings = WorkerSettings()
+    brake: BrakeSettings = BrakeSettings()
     salesforce: SystemSettings = SystemSettings()
     m3ter: M3terSettings = M3terSettings()
     listening: ListeningSettings = ListeningSettings()

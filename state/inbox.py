@@ -63,7 +63,7 @@ def _columns(changes: Sequence[Change], wanted: dict[str, list[UUID]]) -> Iterab
     rows = (
         (
             *(c.channel, c.replay_id, c.object_name, c.record_id, c.change_type, ",".join(c.changed_fields)),
-            *(c.change_origin, c.commit_user, c.transaction_key, c.committed_at),
+            *(c.change_origin, c.commit_user, c.transaction_key, c.committed_at, c.own_write),
             heard_for.get(c.object_name, ""),
         )
         for c in changes

@@ -176,6 +176,7 @@ class Change:
     commit_user: str = ""
     transaction_key: str = ""
     committed_at: datetime | None = None
+    own_write: str = ""  # a Verdict of state.own_writes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Forgets what is old, in batches: change events, runs with their logs, closed intents."""
+"""Forgets what is old, in batches: change events, runs with their logs, closed intents, own writes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +31,8 @@ async def prune(db: Db, keep: Keep | None = None) -> dict[str, int]:
     forgotten = {}
     for name, kept in limits.items():
         forgotten[name] = await _forget(db, name, timedelta(days=kept))
+    forgotten["own_writes"] = await _forget(db, "own_writes", timedelta(days=1))
+    forgotten["brakes"] = await database.execute(db, _SQL["brakes"])
     forgotten["leases"] = await database.execute(db, _SQL["leases"])
     return forgotten
 

@@ -19,6 +19,7 @@ from connectors.salesforce.models import Identity, Record, SalesforceCredential
 from connectors.wire import Json
 
 LIMITS = Limits()
+CLIENT_NAME = "m3sync"
 
 # URI and headers together may have 16,384 bytes (REST guide, limits); the rest is left to the token.
 _LONGEST_URI = 12_000
@@ -170,7 +171,7 @@ def _saved(body: Json, key: str, *, was_created: bool) -> Saved:
 async def open(  # noqa: A001 - reads as salesforce.rest.open at the place of use
     credential: SalesforceCredential,
     *,
-    client_name: str = "m3sync",
+    client_name: str = CLIENT_NAME,
     limits: Limits = LIMITS,
     on_refresh_token: OnRefreshToken | None = None,
     spending: Spending | None = None,

@@ -13,7 +13,7 @@ from connectors.errors import RateLimited, RejectedError, SyncError, TransientEr
 from connectors.salesforce.models import Record, to_id18
 from daemon import outcomes
 from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SyncResult, Then
-from daemon.to_m3ter import conclusions, due, graph, prober, retries
+from daemon.to_m3ter import brake, conclusions, due, graph, prober, retries
 from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import document, sources
@@ -91,6 +91,8 @@ class Attempt:
             return await self._give_up()
         if not self._is_parent:
             return await self._lead_to_parent()
+        if (paused := await brake.applied(self.place.db, self.claim, self.place.brake)) is not None:
+            return Conclusion(Outcome(paused))
         self._state = await record_states.get(self.place.db, self.claim.integration_id, self.claim.record_id)
         self._lines = await record_parents.lines_of(
             self.place.db, self.claim.integration_id, self.claim.record_id

@@ -51,12 +51,14 @@ def watch(integration_id: UUID, mapping: document.Mapping) -> Watch:
 class Heard:
     """One change, and the parent that the event itself names, if it does.
 
-    `is_unclear`: the event names a parent, but not by a record id.
+    `is_unclear`: the event names a parent, but not by a record id. `event`: what tells whether we made the
+    change ourselves; None where the event does not tell the whole change.
     """
 
     change: Change
     named: str | None = None
     is_unclear: bool = False
+    event: ChangeEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ def _heard(event: ChangeEvent, record_id: str, watched: Watch) -> Heard:
         transaction_key=event.transaction_key,
         committed_at=event.committed_at,
     )
-    return Heard(change, named, is_unclear=bool(given) and named is None)
+    content = None if event.channel in watched.pointers else event
+    return Heard(change, named, bool(given) and named is None, content)
 
 
 def lead(heard: Heard, remembered: Mapping[str, str], watched: Watch) -> list[tuple[str, str]]:

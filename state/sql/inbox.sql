@@ -4,15 +4,15 @@
 -- Remember what was heard, in one order so that two daemons never deadlock; gives what was not heard before
 -- for every integration that wants it now. $1 org, then one array a column
 INSERT INTO change_events (org_id, channel, replay_id, object_name, record_id, change_type,
-    changed_fields, change_origin, commit_user, transaction_key, committed_at, heard_for)
+    changed_fields, change_origin, commit_user, transaction_key, committed_at, own_write, heard_for)
 SELECT DISTINCT ON (c.channel, c.replay_id, c.record_id, c.transaction_key)
     $1::text, c.channel, c.replay_id, c.object_name, c.record_id, c.change_type,
     string_to_array(c.changed_fields, ','), c.change_origin, c.commit_user, c.transaction_key, c.committed_at,
-    string_to_array(c.heard_for, ',')::uuid[]
+    c.own_write, string_to_array(c.heard_for, ',')::uuid[]
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-            $10::text[], $11::timestamptz[], $12::text[])
+            $10::text[], $11::timestamptz[], $12::text[], $13::text[])
     AS c (channel, replay_id, object_name, record_id, change_type, changed_fields, change_origin, commit_user,
-          transaction_key, committed_at, heard_for)
+          transaction_key, committed_at, own_write, heard_for)
 ORDER BY c.channel, c.replay_id, c.record_id, c.transaction_key
 ON CONFLICT (org_id, channel, replay_id, record_id, transaction_key) DO UPDATE
     SET heard_for = change_events.heard_for || excluded.heard_for

@@ -34,3 +34,13 @@ DELETE FROM intents WHERE intent_id IN (
 -- leases --
 -- Of claims that ended without letting go
 DELETE FROM leases WHERE lease_until < now() - interval '1 day';
+
+-- own_writes --
+-- Whose events were expected, or came, longer ago than $1
+DELETE FROM own_writes WHERE own_write_id IN (
+    SELECT own_write_id FROM own_writes WHERE expires_at < now() - $1::interval LIMIT $2
+);
+
+-- brakes --
+-- Pauses that ended longer ago than any window in which writes are counted
+DELETE FROM brakes WHERE until_at < now() - interval '2 days';

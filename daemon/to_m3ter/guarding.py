@@ -1,0 +1,70 @@
+"""The echo guard: marks what was heard as our own echo, a near miss or somebody else's change."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from connectors.salesforce import rest
+from daemon import echoes
+from daemon.echoes import Ours, Seen
+from daemon.to_m3ter.intake import Heard
+from daemon.to_m3ter.workplace import Org
+from state import own_writes
+from state.database import Connection
+from state.own_writes import Verdict
+
+
+async def ours(org: Org) -> Ours:
+    """Who we are in this org's change events. Raises AuthenticationError, TransientError."""
+    return Ours(await org.user_id(), rest.CLIENT_NAME)
+
+
+async def mark(
+    tx: Connection, org_id: str, integration_id: UUID, us: Ours, heard: Sequence[Heard]
+) -> list[Heard]:
+    """The same, each with its verdict in `change.own_write`; expectations are used up and verdicts counted in
+    the transaction that makes what was heard durable."""
+    seen = {
+        index: echoes.seen(each.event, each.change.record_id, us)
+        for index, each in enumerate(heard)
+        if each.event is not None
+    }
+    verdicts = dict(zip(seen, await _verdicts(tx, org_id, integration_id, [*seen.values()]), strict=True))
+    await own_writes.count(tx, integration_id, Counter(verdicts.values()))
+    return [
+        each
+        if verdicts.get(index, Verdict.FOREIGN) is Verdict.FOREIGN
+        else replace(each, change=replace(each.change, own_write=verdicts[index].value))
+        for index, each in enumerate(heard)
+    ]
+
+
+async def _verdicts(tx: Connection, org_id: str, integration_id: UUID, seen: Sequence[Seen]) -> list[Verdict]:
+    expected = await own_writes.meeting(
+        tx,
+        org_id,
+        record_ids=(each.record_id for each in seen),
+        keys=(value for each in seen for value in _keys(each)),
+        transaction_keys=(each.transaction_key for each in seen),
+    )
+    found = echoes.sift(seen, expected)
+    await own_writes.spend(tx, found.spent)
+    held = {
+        each.record_id for each, verdict in zip(seen, found.verdicts, strict=True) if verdict is Verdict.ECHO
+    }
+    # A sync that is under way may have read the record before we wrote it: it is synced once more.
+    in_hand = await own_writes.in_hand(tx, integration_id, held)
+    return [
+        Verdict.NEAR_MISS if verdict is Verdict.ECHO and each.record_id in in_hand else verdict
+        for each, verdict in zip(seen, found.verdicts, strict=True)
+    ]
+
+
+def _keys(each: Seen) -> list[str]:
+    is_new = each.change_type == own_writes.WriteKind.CREATE
+    return [value for value in each.fields.values() if value is not None] if is_new else []
+
+
+def is_echo(heard: Heard) -> bool:
+    return heard.change.own_write == Verdict.ECHO.value
