@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from state.models import ExternalMapping, Health, InboxRow, Integration, Intent, RecordState
+from state.reread_models import RereadStory
 from state.run_models import LogLine, Run, RunObject
 
 
@@ -22,6 +23,7 @@ class IssueKind(StrEnum):
     """Why something is an issue."""
 
     PART = "part"  # a system, a stream or the worker is not well
+    REREAD = "reread"  # a window that could not be read again, tried several times
     SET_ASIDE = "set aside"  # tried often enough; a person can retry it
     FAILED = "failed"  # the last sync failed, wholly or for some objects; a change or a person retries it
     RETRYING = "retrying"  # the last attempt failed; it is tried again by itself
@@ -43,7 +45,9 @@ class Issue:
     """Something that needs a person: a record that was set aside or failed, a part that is not well."""
 
     kind: IssueKind
-    subject: str  # a Salesforce record id, or the part: 'salesforce:<credential>'
+    subject: (
+        str  # a Salesforce record id, the part ('salesforce:<credential>'), or the object to read again
+    )
     message: str
     instruction: str
     since: datetime
@@ -64,7 +68,10 @@ class InboxDepth:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The synchronization information of one integration; `lag` is the age of the oldest unsynced change."""
+    """The synchronization information of one integration; `lag` is the age of the oldest unsynced change.
+
+    An initial synchronization is no lag. `rereads`: the windows still open, then the latest.
+    """
 
     integration: Integration
     first_synchronization: FirstSynchronization
@@ -76,6 +83,7 @@ class Status:
     is_automatic: bool
     lag: timedelta | None
     inbox: InboxDepth
+    rereads: tuple[RereadStory, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,7 @@ class Story:
     states: tuple[RecordState, ...]
     external_mappings: tuple[ExternalMapping, ...]
     open_intents: tuple[Intent, ...]
+    rereads: tuple[RereadStory, ...]  # those that put it into the inbox
     next: tuple[str, ...]
 
     @property
@@ -145,4 +154,7 @@ class Figures:
     last_synchronized_at: Mapping[str, datetime]
     last_event_at: datetime | None
     open_intents: int
+    windows: Mapping[tuple[str, str], int]  # to be read again, ever opened, by cause
+    rereads: Mapping[tuple[str, str], int]  # records 'read', 'put' into the inbox, that 'differed'
+    open_windows: Mapping[str, int]
     health: tuple[Health, ...]

@@ -1,9 +1,21 @@
 """The one read service for panel, API, command line and metrics; it writes nothing."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from state import database, external_mappings, health, inbox, integrations, intents, next_steps, runs, sql
+from state import (
+    database,
+    external_mappings,
+    health,
+    inbox,
+    integrations,
+    intents,
+    next_steps,
+    rereads,
+    runs,
+    sql,
+)
 from state.database import Db, Row
 from state.insight_models import (
     CurrentStatus,
@@ -19,61 +31,82 @@ from state.insight_models import (
     Story,
 )
 from state.models import Health, Integration, RecordState, SyncStatus
+from state.reread_models import RereadCause, RereadStory
 from state.run_models import Run
 
 _SQL = sql.load("insights")
 _STORY_EVENTS = 50
+_REREADS_SHOWN = 5
+_FAILING = 3  # attempts without headway, after which a window that cannot be read needs a person
 
 
 async def statuses(db: Db, *, issues: int = 20) -> list[Status]:
     """The synchronization information of every integration, by name, each with its foremost issues."""
     depths = {row["integration_id"]: row for row in await database.fetch(db, _SQL["depths"])}
     syncs = {row["integration_id"]: row for row in await database.fetch(db, _SQL["syncs"])}
+    windows = {row["integration_id"]: row for row in await database.fetch(db, _SQL["windows"])}
     ailing = [part for part in await health.all(db) if not part.is_well]
     found = []
     for each in await integrations.list_all(db):
         records = await database.fetch(db, _SQL["issues"], each.integration_id, issues)
         parts = [_part_issue(part) for part in ailing if _concerns(part, each)]
-        found.append(
-            _status(each, depths.get(each.integration_id), syncs[each.integration_id], (parts, records))
-        )
+        again = await _rereads(db, each.integration_id, windows.get(each.integration_id))
+        known = _Known(depths.get(each.integration_id), syncs.get(each.integration_id), tuple(again))
+        found.append(_status(each, known, parts, records))
     return found
 
 
-def _status(
-    integration: Integration, depth: Row | None, syncs: Row, issues: tuple[list[Issue], list[Row]]
-) -> Status:
-    parts, records = issues
-    waiting = _depth(depth)
+async def _rereads(db: Db, integration_id: UUID, windows: Row | None) -> list[RereadStory]:
+    """Every open window, and some of the latest besides."""
+    still_open = windows["open_windows"] if windows else 0
+    return await rereads.latest(db, integration_id, still_open + _REREADS_SHOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of one integration; None: no row in the inbox, or the integration is just being made."""
+
+    depth: Row | None
+    syncs: Row | None
+    rereads: tuple[RereadStory, ...]
+
+
+def _status(integration: Integration, known: _Known, parts: list[Issue], records: list[Row]) -> Status:
+    parts = [*parts, *(_reread_issue(each) for each in known.rereads if _is_failing(each))]
+    waiting = _depth(known.depth)
     issue_count = len(parts) + (records[0]["issue_count"] if records else 0)
     return Status(
         integration=integration,
-        first_synchronization=_first(depth, syncs),
-        first_synchronized_at=syncs["first_at"],
-        current=_current(integration, waiting, issue_count),
+        first_synchronization=_first(known),
+        first_synchronized_at=known.syncs["first_at"] if known.syncs else None,
+        current=_current(integration, known, issue_count),
         issues=(*parts, *(_record_issue(row) for row in records)),
         issue_count=issue_count,
-        last_synchronized_at=syncs["last_at"],
+        last_synchronized_at=known.syncs["last_at"] if known.syncs else None,
         is_automatic=integration.enabled,
         lag=_lag(waiting),
         inbox=waiting,
+        rereads=known.rereads,
     )
 
 
-def _first(depth: Row | None, syncs: Row) -> FirstSynchronization:
-    if depth is not None and depth["has_initial"]:
+def _first(known: _Known) -> FirstSynchronization:
+    is_read = not any(each.is_open and each.cause is RereadCause.INITIAL for each in known.rereads)
+    if not is_read or (known.depth is not None and known.depth["has_initial"]):
         return FirstSynchronization.IN_PROGRESS
-    return FirstSynchronization.DONE if syncs["first_at"] else FirstSynchronization.NOT_STARTED
+    has_synced = known.syncs is not None and known.syncs["first_at"]
+    return FirstSynchronization.DONE if has_synced else FirstSynchronization.NOT_STARTED
 
 
-def _current(integration: Integration, depth: InboxDepth, issue_count: int) -> CurrentStatus:
+def _current(integration: Integration, known: _Known, issue_count: int) -> CurrentStatus:
+    depth = _depth(known.depth)
     if depth.claimed:
         return CurrentStatus.SYNCING
     if not integration.enabled:
         return CurrentStatus.DISABLED
     if not integration.authorized:
         return CurrentStatus.NOT_AUTHORIZED
-    if depth.waiting:
+    if depth.waiting or any(each.is_open for each in known.rereads):
         return CurrentStatus.WAITING
     return CurrentStatus.ISSUES if issue_count or depth.set_aside else CurrentStatus.IN_STEP
 
@@ -91,7 +124,7 @@ def _lag(depth: InboxDepth) -> timedelta | None:
 
 
 def _concerns(part: Health, integration: Integration) -> bool:
-    """A part is named after a credential ('window:<credential>:<channel>'), an integration, or serves all."""
+    """A part is named after a credential, an integration ('stream:<name>:<channel>'), or serves all."""
     _, separator, named = part.subject.partition(":")
     names = (
         integration.name,
@@ -103,6 +136,15 @@ def _concerns(part: Health, integration: Integration) -> bool:
 
 def _part_issue(part: Health) -> Issue:
     return Issue(IssueKind.PART, part.subject, part.message, part.instruction, part.since)
+
+
+def _is_failing(each: RereadStory) -> bool:
+    return each.is_open and each.error is not None and each.attempts >= _FAILING
+
+
+def _reread_issue(each: RereadStory) -> Issue:
+    again = next_steps.reread_instruction(each)
+    return Issue(IssueKind.REREAD, each.object_name, each.error or "", again, each.opened_at)
 
 
 def _record_issue(row: Row) -> Issue:
@@ -152,6 +194,7 @@ async def explain(db: Db, record_id: str, *, runs_shown: int = 10) -> Story:
         states=states,
         external_mappings=tuple(await external_mappings.of_records(db, related)),
         open_intents=open_intents,
+        rereads=tuple(await rereads.of_record(db, record_id)),
         next=next_steps.sentences(rows, told, states, open_intents, parents),
     )
 
@@ -170,11 +213,12 @@ async def figures(db: Db) -> Figures:
     depths = {row["integration_id"]: row for row in await database.fetch(db, _SQL["depths"])}
     syncs = await database.fetch(db, _SQL["syncs"])
     totals = await database.fetch(db, _SQL["totals"])
+    windows = await database.fetch(db, _SQL["windows"])
     (moments,) = await database.fetch(db, _SQL["moments"])
     inboxes = {row["name"]: _depth(depths.get(row["integration_id"])) for row in syncs}
     counted = {
         kind: {(row["name"], row["label"]): row["total"] for row in totals if row["kind"] == kind}
-        for kind in ("run", "object")
+        for kind in ("run", "object", "window", "reread")
     }
     return Figures(
         inbox=inboxes,
@@ -184,5 +228,8 @@ async def figures(db: Db) -> Figures:
         last_synchronized_at={row["name"]: row["last_at"] for row in syncs if row["last_at"]},
         last_event_at=moments["last_event_at"],
         open_intents=moments["open_intents"],
+        windows=counted["window"],
+        rereads=counted["reread"],
+        open_windows={row["name"]: row["open_windows"] for row in windows},
         health=tuple(await health.all(db)),
     )

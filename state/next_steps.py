@@ -5,6 +5,7 @@ from datetime import datetime
 
 from state.insight_models import IssueKind, RunStory
 from state.models import InboxRow, InboxStatus, Intent, RecordState, SyncStatus
+from state.reread_models import RereadStory
 from state.run_models import RunObject
 
 
@@ -13,6 +14,12 @@ def instruction(kind: IssueKind, record_id: str, due_at: datetime | None) -> str
     if kind is IssueKind.RETRYING and due_at is not None:
         return f"It is tried again at {_at(due_at)}; `m3sync sync {record_id}` tries it now."
     return f"Mend what the message names, then `m3sync sync {record_id}`."
+
+
+def reread_instruction(each: RereadStory) -> str:
+    """What to do about a window that cannot be read again."""
+    do = each.instruction or "Mend what the message names."
+    return f"{do} It is tried again by itself at {_at(each.due_at)}; nothing of the window is lost meanwhile."
 
 
 def sentences(

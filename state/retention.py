@@ -1,4 +1,4 @@
-"""Forgets what is old, in batches: change events, runs with their logs, closed intents, own writes."""
+"""Forgets what is old, in batches: change events, runs and their logs, re-reads, intents, own writes."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ class Keep:
     change_events: int = 30
     runs: int = 90
     run_log: int = 30
+    rereads: int = 90
 
 
 async def prune(db: Db, keep: Keep | None = None) -> dict[str, int]:
@@ -26,6 +27,7 @@ async def prune(db: Db, keep: Keep | None = None) -> dict[str, int]:
         "change_events": days.change_events,
         "run_log": days.run_log,
         "runs": days.runs,
+        "rereads": days.rereads,
         "intents": days.runs,
     }
     forgotten = {}

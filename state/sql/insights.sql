@@ -1,13 +1,13 @@
 -- What people and metrics ask for; nothing here writes.
 
 -- depths --
--- The inbox of each integration in numbers
+-- The inbox of each integration in numbers. What an initial synchronization put there is no lag: nothing changed
 SELECT integration_id,
     count(*) FILTER (WHERE status = 'WAITING') AS waiting,
     count(*) FILTER (WHERE status = 'WAITING' AND due_at <= now()) AS due,
     count(*) FILTER (WHERE status = 'CLAIMED') AS claimed,
     count(*) FILTER (WHERE status = 'SET_ASIDE') AS set_aside,
-    min(first_changed_at) FILTER (WHERE status <> 'SET_ASIDE') AS oldest_changed_at,
+    min(first_changed_at) FILTER (WHERE status <> 'SET_ASIDE' AND cause <> 'initial') AS oldest_changed_at,
     bool_or(cause = 'initial' AND status <> 'SET_ASIDE') AS has_initial
 FROM inbox GROUP BY integration_id;
 
@@ -17,6 +17,13 @@ SELECT i.integration_id, i.name,
     (SELECT min(first_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS first_at,
     (SELECT max(last_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS last_at
 FROM integrations i;
+
+-- windows --
+-- How many windows of each integration are still open
+SELECT i.integration_id, i.name, count(r.reread_id) AS open_windows,
+    coalesce(bool_or(r.cause = 'initial'), false) AS has_initial
+FROM integrations i LEFT JOIN rereads r ON r.integration_id = i.integration_id AND r.status <> 'READ'
+GROUP BY i.integration_id, i.name;
 
 -- issues --
 -- Records of one integration that need a person or are being retried, the gravest and latest first, with

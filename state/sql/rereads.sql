@@ -4,7 +4,7 @@
 -- One of the same object and cause that was not begun takes the new window in; a null is the wider bound. One
 -- that is just being taken is let be, as nobody must wait here who holds rows of the inbox. $5 from, $6 until
 UPDATE rereads r SET
-    from_at = CASE WHEN $5::timestamptz IS NOT NULL THEN least(r.from_at, $5) END,
+    from_at = CASE WHEN $5::timestamptz IS NOT NULL AND r.from_at IS NOT NULL THEN least(r.from_at, $5) END,
     until_at = CASE WHEN $6::timestamptz IS NOT NULL AND r.until_at IS NOT NULL THEN greatest(r.until_at, $6) END,
     channel = $7,
     detail = $8,
@@ -73,6 +73,14 @@ RETURNING reread_id, integration_id, org_id, object_name, cause, detail, channel
 UPDATE rereads SET phase = $4, cursor_at = $5, cursor_id = $6, records_read = records_read + $7,
     records_put = records_put + $8, attempts = 1, error = NULL, instruction = '',
     lease_until = clock_timestamp() + $3::interval
+WHERE reread_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp()
+RETURNING reread_id, integration_id, org_id, object_name, cause, detail, channel, from_at, until_at, checks_missing,
+    phase, cursor_at, cursor_id, records_read, records_put, total, attempts, started_at IS NOT NULL AS has_begun,
+    lease_token;
+
+-- renew --
+-- Prolong the lease by $3
+UPDATE rereads SET lease_until = clock_timestamp() + $3::interval
 WHERE reread_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp()
 RETURNING reread_id, integration_id, org_id, object_name, cause, detail, channel, from_at, until_at, checks_missing,
     phase, cursor_at, cursor_id, records_read, records_put, total, attempts, started_at IS NOT NULL AS has_begun,

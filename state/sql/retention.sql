@@ -25,6 +25,15 @@ DELETE FROM run_log WHERE run_id IN (
     ORDER BY r.started_at LIMIT $2
 );
 
+-- rereads --
+-- Read longer ago than $1, unless records that they put into the inbox are there still
+DELETE FROM rereads WHERE reread_id IN (
+    SELECT r.reread_id FROM rereads r
+    WHERE r.status = 'READ' AND r.finished_at < now() - $1::interval
+      AND NOT EXISTS (SELECT FROM inbox i WHERE i.reread_id = r.reread_id)
+    ORDER BY r.finished_at LIMIT $2
+);
+
 -- intents --
 -- Closed longer ago than $1
 DELETE FROM intents WHERE intent_id IN (
