@@ -61,8 +61,7 @@ async def serve(options: Options | None = None) -> AsyncIterator[Running]:
     company.declare_fields(org.schema)
     if not wanted.empty:
         company.found(org, organization, scale=wanted.scale)
-    stream = OrgStream(clock, org.schema, lambda token: org.sessions.of_header(f"Bearer {token}") is not None)
-    org.on_commit(stream.capture.captured)
+    stream = OrgStream(org)
     async with (
         listening(_salesforce(org, stream), clock, wanted.host, wanted.salesforce_port) as salesforce_port,
         listening(_m3ter(organization), clock, wanted.host, wanted.m3ter_port) as m3ter_port,

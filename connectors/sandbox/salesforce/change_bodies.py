@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.sandbox.salesforce import notation
@@ -20,6 +20,11 @@ def whole(owner: SObject, row: Row) -> dict[str, Any]:
     return _body(
         owner, {field.name: row[field.name] for field in _captured(owner) if row.get(field.name) is not None}
     )
+
+
+def some(owner: SObject, row: Row, names: Iterable[str]) -> dict[str, Any]:
+    """These fields of a record where they have a value, as a body has them."""
+    return _body(owner, {name: row[name] for name in names if row.get(name) is not None})
 
 
 def changed(owner: SObject, before: Row, after: Row) -> tuple[dict[str, Any], list[str]]:

@@ -1,7 +1,8 @@
 """The channels of an org: which exist, and on which of them an object's change events appear."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from connectors.sandbox.salesforce.channel_members import Member
 from connectors.sandbox.salesforce.schema import Schema
 
 ALL_SELECTED = "/data/ChangeEvents"
@@ -28,21 +29,22 @@ class Channels:
     def __init__(self, schema: Schema, selected: Iterable[str] = DEFAULT_SELECTION) -> None:
         self.schema = schema
         self.selected = set(selected)
-        self.custom: dict[str, set[str]] = {}
-        self.platform_events: set[str] = set()
+        self.custom: dict[str, dict[str, Member]] = {}
+        # /event/X__e and /topic/X: whether there is an X
+        self.others: dict[str, Callable[[str], bool]] = {}
 
     def is_selected(self, object_name: str) -> bool:
         """Whether changes of this object become events."""
         return object_name in self.selected or object_name.endswith("__c")
 
-    def add_custom(self, name: str, members: Iterable[str]) -> None:
-        """Declare a custom channel (`Sales__chn`) for these objects, or change which it has.
+    def add_custom(self, name: str, members: Iterable[Member]) -> None:
+        """Declare a custom channel (`Sales__chn`) with these members, or change which it has.
 
-        Raises ValueError for a name that does not end in __chn, LookupError for an unknown object.
+        Raises ValueError for a name that does not end in __chn.
         """
         if not name.endswith("__chn"):
             raise ValueError(f"A custom channel's name ends in __chn, not {name}.")
-        self.custom[name] = {self.known(each) for each in members}
+        self.custom[name] = {each.owner.name: each for each in members}
 
     def known(self, object_name: str) -> str:
         """The name of an object given in any case; raises LookupError."""
@@ -54,20 +56,26 @@ class Channels:
     def exists(self, channel: str) -> bool:
         """Whether a client may subscribe to it."""
         room, _, name = channel.removeprefix("/").partition("/")
-        if room == "event":
-            return name in self.platform_events
         if room != "data":
-            return False
+            return room in self.others and self.others[room](name)
         if channel == ALL_SELECTED or name in self.custom:
             return True
         return any(name == change_event(known.name) for known in self.schema)
 
     def of(self, object_name: str) -> frozenset[str]:
-        """Where a change of this object is heard."""
+        """Where a change of this object may be heard."""
         custom = {f"/data/{name}" for name, members in self.custom.items() if object_name in members}
         if not self.is_selected(object_name):
             return frozenset(custom)
         return frozenset({ALL_SELECTED, f"/data/{change_event(object_name)}", *custom})
+
+    def particular(self, object_name: str) -> dict[str, Member]:
+        """The custom channels on which this object's events are filtered or enriched."""
+        return {
+            f"/data/{name}": members[object_name]
+            for name, members in self.custom.items()
+            if object_name in members and not members[object_name].is_plain
+        }
 
 
 def change_event(object_name: str) -> str:

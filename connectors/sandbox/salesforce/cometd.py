@@ -174,7 +174,7 @@ class Streaming:
         try:
             if not isinstance(replay, int) or isinstance(replay, bool):
                 raise InvalidReplayIdError(replay)
-            session.positions[channel] = self.bus.start(replay)
+            session.positions[channel] = self.bus.start(replay, channel)
         except InvalidReplayIdError:
             return bayeux.refusal(message, bayeux.replay_id_invalid(replay))
         session.wake.set()

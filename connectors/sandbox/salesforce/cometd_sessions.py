@@ -48,9 +48,10 @@ class Session:
             read_to = event.replay_id
             for channel, position in self.positions.items():
                 if channel in event.channels and event.replay_id > position:
-                    message = b'{"data":' + event.data + b',"channel":' + wire.dumps(channel) + b"}"
-                    messages.append(message)
-                    size += len(message)
+                    for data in event.on(channel):
+                        message = b'{"data":' + data + b',"channel":' + wire.dumps(channel) + b"}"
+                        messages.append(message)
+                        size += len(message)
         for channel, position in self.positions.items():
             self.positions[channel] = max(position, read_to)
         return messages

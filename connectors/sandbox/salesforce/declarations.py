@@ -82,8 +82,9 @@ def declare(schema: Schema, body: bytes) -> list[str]:
 
 def _check(schema: Schema, name: str, declared: DeclaredObject, along: set[str]) -> None:
     known = schema.find(name)
-    if known is None and not name.endswith("__c"):
-        raise ValueError(f"{name} is no object of this org, and a custom one's name ends in __c.")
+    if known is None and not name.endswith(("__c", "__e")):
+        message = "no object of this org; a custom one's name ends in __c, a platform event's in __e."
+        raise ValueError(f"{name} is {message}")
     taken = None if declared.key_prefix is None else schema.of_id(declared.key_prefix)
     if taken is not None and taken is not known:
         raise ValueError(f"{name}: the key prefix {declared.key_prefix} is that of {taken.name}.")

@@ -87,3 +87,9 @@ def no_access() -> SalesforceError:
     403 and not hidden behind 404 is our inference, so that callers meet both.
     """
     return SalesforceError("INSUFFICIENT_ACCESS_OR_READONLY", NO_ACCESS, ())
+
+
+def not_for_events(name: str, operation: str) -> SalesforceError:
+    """Platform events can be created, and nothing else."""
+    message = f"entity type {name} does not support {operation}"
+    return SalesforceError("INVALID_TYPE_FOR_OPERATION", message, ())

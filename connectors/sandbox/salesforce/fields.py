@@ -29,6 +29,14 @@ SYSTEM_FIELDS: dict[str, dict[str, Any]] = {
     "SystemModstamp": {"type": "datetime", "read_only": True, "label": "System Modstamp"},
 }
 
+# A platform event is no record: it has no id, no owner, and is never modified.
+EVENT_FIELDS: dict[str, dict[str, Any]] = {
+    "ReplayId": {"type": "string", "read_only": True},
+    "EventUuid": {"type": "string", "length": 36, "read_only": True},
+    "CreatedDate": {"type": "datetime", "read_only": True},
+    "CreatedById": {**_USER, "relationship": "CreatedBy"},
+}
+
 CUSTOM_OBJECT_FIELDS: dict[str, dict[str, Any]] = {
     "OwnerId": {"type": "reference", "to": ["User"], "relationship": "Owner"},
     "Name": {"type": "string", "length": 80, "name_field": True},

@@ -23,7 +23,8 @@ def create(call: Call) -> Reply:
     """POST composite/sobjects."""
 
     def write(tx: Transaction, record: Any) -> dict[str, Any]:
-        return _done(tx.create(_type_of(call, record).name, record))
+        record_id = tx.create(_type_of(call, record).name, record)
+        return {**_done(record_id), "errors": tx.enqueued(record_id)}
 
     return _each(call, _records(call), write, is_all_or_none=call.fields().get("allOrNone") is True)
 

@@ -31,8 +31,9 @@ def create(call: Call) -> Reply:
     owner = definition_of(call, call.path[1])
     with call.write() as tx:
         record_id = tx.create(owner.name, call.fields())
+        enqueued = tx.enqueued(record_id)
     headers = {"Location": call.url("sobjects", owner.name, record_id)}
-    return Reply(201, {"id": record_id, "success": True, "errors": []}, headers)
+    return Reply(201, {"id": record_id, "success": True, "errors": enqueued}, headers)
 
 
 def read(call: Call) -> Reply:

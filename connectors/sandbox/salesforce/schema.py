@@ -8,7 +8,7 @@ from importlib import resources
 from itertools import count
 from typing import Any, Self
 
-from connectors.sandbox.salesforce.fields import CUSTOM_OBJECT_FIELDS, SYSTEM_FIELDS, Field
+from connectors.sandbox.salesforce.fields import CUSTOM_OBJECT_FIELDS, EVENT_FIELDS, SYSTEM_FIELDS, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class SObject:
     children: dict[str, Child] = field(default_factory=dict)
     cascades: list[Child] = field(default_factory=list)
     parents: dict[str, Field] = field(default_factory=dict)
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is a platform event, which is published and not stored."""
+        return self.name.endswith("__e")
 
     def find(self, name: str) -> Field | None:
         """A field by its name in any case."""
@@ -79,7 +84,8 @@ class Schema:
     def declare(self, document: Mapping[str, Any]) -> None:
         """Add objects and fields: `{"Thing__c": {"label": ..., "fields": {"Name": {"type": "string"}}}}`.
 
-        An object that exists gains the fields; a custom one has Name and OwnerId without being told.
+        An object that exists gains the fields; a custom one has Name and OwnerId without being told, and one
+        whose name ends in __e is a platform event.
         Keys of a field are those of `fields.Field.declared`. A custom relationship's list on the parent is
         declared as queries name it (`Lines__r`). Raises ValueError for a field without a known type.
         """
@@ -101,15 +107,18 @@ class Schema:
 
     def _new(self, name: str, body: Mapping[str, Any]) -> SObject:
         label = body.get("label", name)
-        prefix = body.get("key_prefix") or f"a{next(self._custom_numbers):02d}"
-        made = SObject(name, label, body.get("label_plural", f"{label}s"), prefix, name.endswith("__c"))
+        first = "e" if name.endswith("__e") else "a"
+        prefix = body.get("key_prefix") or f"{first}{next(self._custom_numbers):02d}"
+        is_custom = name.endswith(("__c", "__e"))
+        made = SObject(name, label, body.get("label_plural", f"{label}s"), prefix, is_custom)
         self._objects[name.lower()] = made
         self._by_prefix[prefix] = made
         for owner in self._objects.values():
             for pointing in owner.fields.values():
                 if name in pointing.reference_to:
                     self._connect(name, owner, pointing)
-        given = SYSTEM_FIELDS | (CUSTOM_OBJECT_FIELDS if made.is_custom else {})
+        stored = SYSTEM_FIELDS | (CUSTOM_OBJECT_FIELDS if made.is_custom else {})
+        given = EVENT_FIELDS if made.is_event else stored
         for field_name, spec in given.items():
             self._add(made, Field.declared(field_name, spec))
         return made

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from connectors.sandbox.salesforce import soql_parser, soql_plan
-from connectors.sandbox.salesforce.errors import SEE_WSDL, SalesforceError
+from connectors.sandbox.salesforce.errors import SEE_WSDL, SalesforceError, not_for_events
 from connectors.sandbox.salesforce.fields import Field
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.schema import Child, SObject
@@ -42,6 +42,8 @@ class Prepared:
             raise refusal(
                 "INVALID_TYPE", query.text, query.at, f"sObject type '{source}' is not supported. {advice}"
             )
+        if definition.is_event:
+            raise not_for_events(definition.name, "query")
         if query.offset > MAX_OFFSET:
             raise SalesforceError(
                 "NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {MAX_OFFSET}"

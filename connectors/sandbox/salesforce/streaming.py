@@ -6,23 +6,29 @@ gap {object, change_type?: GAP_CREATE GAP_UPDATE GAP_DELETE GAP_UNDELETE, record
 overflow {object} (GAP_OVERFLOW);
 tell_as {as: gap overflow wildcard undecodable nothing, times: 1}: how the next transactions are told, in
 place of the events that they should have (telling.Manner);
-custom_channel {name: "Sales__chn", objects};
-publish {channel, payload} (a raw event, also one that nobody can decode; on /event/X__e a platform event).
+custom_channel {name: "Sales__chn", objects, members: [{object, filter: "Amount > 100", enriched_fields: []}]}
+(objects, or members, or both);
+publish {channel, payload} (a raw event, also one that nobody can decode; on /event/X__e a platform event, on
+/topic/X what the PushTopic says of the record).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from connectors.sandbox.clock import Clock
+from connectors.sandbox.salesforce import channel_members
 from connectors.sandbox.salesforce.capture import ChangeDataCapture
 from connectors.sandbox.salesforce.channels import Channels
 from connectors.sandbox.salesforce.cometd import Streaming
+from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.events import EventBus
-from connectors.sandbox.salesforce.schema import Schema
+from connectors.sandbox.salesforce.platform_events import PlatformEvents
+from connectors.sandbox.salesforce.push_topics import PushTopics
+from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.telling import NO_RECORD, Telling
+from connectors.sandbox.salesforce.values import Row
 
 Document = dict[str, Any]
 RecordId = Annotated[
@@ -52,11 +58,27 @@ class Overflow(Told):
     object: str
 
 
+class ChannelMember(BaseModel):
+    """An object on a custom channel."""
+
+    model_config = ConfigDict(extra="forbid")
+    object: str
+    filter: str | None = None
+    enriched_fields: list[str] = []
+
+
 class CustomChannel(Told):
     """A channel of the org's own, for the change events of several objects."""
 
     name: str
-    objects: list[str] = Field(min_length=1)
+    objects: list[str] = []
+    members: list[ChannelMember] = []
+
+    @model_validator(mode="after")
+    def _has_members(self) -> Self:
+        if not self.objects and not self.members:
+            raise ValueError("a channel has objects, or members, which may have a filter and enriched_fields")
+        return self
 
 
 class Publication(Told):
@@ -69,11 +91,23 @@ class Publication(Told):
 class OrgStream:
     """Everything of an org that streams."""
 
-    def __init__(self, clock: Clock, schema: Schema, is_valid: Callable[[str], bool]) -> None:
-        self.bus = EventBus(clock)
-        self.channels = Channels(schema)
-        self.capture = ChangeDataCapture(self.bus, self.channels)
-        self.cometd = Streaming(self.bus, clock, is_valid, self.channels.exists)
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self.bus = EventBus(org.clock)
+        self.channels = Channels(org.schema)
+        self.capture = ChangeDataCapture(self.bus, self.channels, self._row)
+        self.platform_events = PlatformEvents(org.schema, self.bus)
+        self.topics = PushTopics(org, self.bus)
+        self.channels.others = {"event": self.platform_events.exists, "topic": self.topics.exists}
+        self.cometd = Streaming(self.bus, org.clock, self._is_valid, self.channels.exists)
+        for each in (self.capture, self.platform_events, self.topics):
+            org.on_commit(each.captured)
+
+    def _is_valid(self, token: str) -> bool:
+        return self._org.sessions.of_header(f"Bearer {token}") is not None
+
+    def _row(self, record_id: str) -> Row | None:
+        return self._org.table_of_id(record_id).rows.get(record_id)
 
     def add_routes(self, app: web.Application) -> None:
         """Serve CometD on the org's application."""
@@ -125,17 +159,28 @@ class OrgStream:
 
     def _custom_channel(self, document: Document) -> Document:
         asked = CustomChannel.model_validate(document)
-        self.channels.add_custom(asked.name, asked.objects)
+        plain = [ChannelMember(object=name) for name in asked.objects]
+        self.channels.add_custom(asked.name, [self._member(each) for each in (*plain, *asked.members)])
         return {"channel": f"/data/{asked.name}"}
+
+    def _member(self, asked: ChannelMember) -> channel_members.Member:
+        name = self.channels.known(asked.object)
+        try:
+            return channel_members.member(self._org, name, asked.filter, asked.enriched_fields)
+        except SalesforceError as error:
+            raise ValueError(f"{name} cannot be a member: {error.message}") from error
 
     def _purge(self, _document: Document) -> Document:
         return {"purged": self.bus.purge()}
 
     def _publish(self, document: Document) -> Document:
         asked = Publication.model_validate(document)
-        if asked.channel.startswith("/event/"):
-            self.channels.platform_events.add(asked.channel.removeprefix("/event/"))
+        room, _, name = asked.channel.removeprefix("/").partition("/")
+        if room == "event":
+            self.platform_events.undeclared.add(name)
         if not self.channels.exists(asked.channel):
             raise LookupError(f"There is no channel {asked.channel}.")
         channels = frozenset({asked.channel})
+        if room == "topic":
+            return {"replay_id": self.topics.publish(channels, asked.payload)}
         return {"replay_id": self.bus.publish(asked.channel, channels, asked.payload).replay_id}

@@ -1,6 +1,6 @@
 """What an org holds below its rules and transactions: tables, schema, numbering, and what is hidden."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from connectors.sandbox.salesforce import ids, values
@@ -15,12 +15,13 @@ class Tables:
     """The rows of every object, found by name, by record id or by value.
 
     `binned_with` names, for a deleted record, the transaction that deleted it: undelete brings back together
-    what went together.
+    what went together. `checks`: what refuses a row of an object before it is stored.
     """
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
         self.binned_with: dict[str, str] = {}
+        self.checks: dict[str, Callable[[Row], None]] = {}
         self._tables: dict[str, Table] = {}
         self._hidden: set[str] = set()
         self._numbers: dict[str, int] = {}
@@ -65,6 +66,12 @@ class Tables:
             wanted = values.coerce(by, value)
             found = () if wanted is None else table.find(by.name, wanted) or ()
         return [each for each in found if self.row(each) is not None and not self.is_hidden(each)]
+
+    def check(self, object_name: str, row: Row) -> None:
+        """Refuse a row that is about to be stored, where its object has a check; raises SalesforceError."""
+        refuse = self.checks.get(object_name)
+        if refuse is not None:
+            refuse(row)
 
     def next_number(self, object_name: str) -> str:
         """The next value of an object's auto-number."""

@@ -7,12 +7,27 @@ from typing import Any, Self
 from uuid import uuid4
 
 from connectors.sandbox.salesforce import incoming, notation, rules
-from connectors.sandbox.salesforce.changes import Actor, Listener, RecordChange, change_type_of, differing
-from connectors.sandbox.salesforce.errors import SalesforceError, deleted, no_access, not_found
+from connectors.sandbox.salesforce.changes import (
+    Actor,
+    ChangeType,
+    Listener,
+    RecordChange,
+    change_type_of,
+    differing,
+)
+from connectors.sandbox.salesforce.errors import (
+    SalesforceError,
+    deleted,
+    no_access,
+    not_for_events,
+    not_found,
+)
 from connectors.sandbox.salesforce.schema import SObject
 from connectors.sandbox.salesforce.storage import Table
 from connectors.sandbox.salesforce.tables import Tables
 from connectors.sandbox.salesforce.values import Row
+
+Mark = tuple[int, dict[str, Row | None], dict[str, Row]]
 
 
 class Transaction:
@@ -27,6 +42,7 @@ class Transaction:
         self._announce = announce
         self._undo: list[tuple[Table, str, Row | None]] = []
         self._touched: dict[str, Row | None] = {}
+        self._published: dict[str, Row] = {}
         self.key = str(uuid4())
         self.began_at = began_at
 
@@ -57,24 +73,38 @@ class Transaction:
         new_id = record_id or table.mint()
         incoming.check_unique(self._tables, owner, new_id, row)
         rules.derive(self._tables, owner.name, row, accepted)
+        self._tables.check(owner.name, row)
         self._stamp(row, is_new=True)
-        self._store(table, new_id, {"Id": new_id, "IsDeleted": False, **row})
+        if owner.is_event:
+            self._published[new_id] = {**row, "EventUuid": str(uuid4())}
+        else:
+            self._store(table, new_id, {"Id": new_id, "IsDeleted": False, **row})
         return new_id
+
+    def enqueued(self, record_id: str) -> list[dict[str, Any]]:
+        """What the reply to a creation lists under `errors`: for a platform event, that it is enqueued."""
+        event = self._published.get(record_id)
+        if event is None:
+            return []
+        return [{"statusCode": "OPERATION_ENQUEUED", "message": event["EventUuid"], "fields": []}]
 
     def update(self, object_name: str, record_id: str, given: Mapping[str, Any]) -> None:
         """Change fields of a record; a field given as None is emptied."""
         table = self._tables.table(object_name)
+        _refuse_event(table.definition, "update")
         owner, before = table.definition, self._writable(table, record_id)
         changes = incoming.accept(self._tables, owner, without_id(given), is_new=False)
         row = {**before, **changes}
         incoming.check_unique(self._tables, owner, record_id, row)
         rules.derive(self._tables, owner.name, row, changes)
+        self._tables.check(owner.name, row)
         self._stamp(row, is_new=False)
         self._store(table, record_id, row)
 
     def delete(self, object_name: str, record_id: str) -> None:
         """Put a record, and those that belong to it, into the recycle bin."""
         table = self._tables.table(object_name)
+        _refuse_event(table.definition, "delete")
         self._writable(table, record_id)
         self._bin(table, record_id)
 
@@ -143,18 +173,18 @@ class Transaction:
 
     def roll_back(self) -> None:
         """Take back everything so far."""
-        self.roll_back_to((0, {}))
+        self.roll_back_to((0, {}, {}))
 
-    def mark(self) -> tuple[int, dict[str, Row | None]]:
+    def mark(self) -> Mark:
         """A point to come back to with `roll_back_to`."""
-        return len(self._undo), dict(self._touched)
+        return len(self._undo), dict(self._touched), dict(self._published)
 
-    def roll_back_to(self, mark: tuple[int, dict[str, Row | None]]) -> None:
+    def roll_back_to(self, mark: Mark) -> None:
         """Take back what came after the mark."""
         while len(self._undo) > mark[0]:
             table, record_id, before = self._undo.pop()
             table.put(record_id, before)
-        self._touched = dict(mark[1])
+        self._touched, self._published = dict(mark[1]), dict(mark[2])
 
     def _writable(self, table: Table, record_id: str) -> Row:
         row = table.rows.get(record_id)
@@ -221,10 +251,35 @@ class Transaction:
                         sequence_number=len(changes) + 1,
                     )
                 )
+        changes += self._publications(len(changes))
         self._undo.clear()
-        self._touched = {}
+        self._touched, self._published = {}, {}
         if changes:
             self._announce(changes)
+
+    def _publications(self, already: int) -> list[RecordChange]:
+        """The platform events of this transaction: published when it commits, and stored nowhere."""
+        return [
+            RecordChange(
+                object_name=self._tables.table_of_id(event_id).definition.name,
+                record_id=event_id,
+                change_type=ChangeType.CREATE,
+                before=None,
+                after=row,
+                changed=(),
+                user_id=self._actor.user_id,
+                origin=self._actor.origin,
+                transaction_key=self.key,
+                committed_at=self.began_at,
+                sequence_number=number,
+            )
+            for number, (event_id, row) in enumerate(self._published.items(), start=already + 1)
+        ]
+
+
+def _refuse_event(owner: SObject, operation: str) -> None:
+    if owner.is_event:
+        raise not_for_events(owner.name, operation)
 
 
 def without_id(given: Mapping[str, Any]) -> dict[str, Any]:
