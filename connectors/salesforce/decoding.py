@@ -49,15 +49,19 @@ def _notification(channel: str, data: Any, part: str) -> Notification | Undecoda
     body = data.get(part) if isinstance(data, dict) else None
     if not replay_id or not isinstance(body, dict):
         return UndecodableEvent(channel, replay_id, f"the message has no replay id or no {part}")
-    event = data["event"]
-    said = event.get("type")
+    event, is_topic = data["event"], part == "sobject"
     return Notification(
         channel=channel,
         replay_id=replay_id,
-        event_type=said if part == "sobject" and isinstance(said, str) else "",
-        created_at=_moment(body.get("CreatedDate") if part == "payload" else event.get("createdDate")),
+        event_type=_text(event.get("type")) if is_topic else "",
+        event_key=_text(event.get("createdDate" if is_topic else "EventUuid")),
+        created_at=_moment(event.get("createdDate") if is_topic else body.get("CreatedDate")),
         payload=body,
     )
+
+
+def _text(said: Any) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def _moment(said: Any) -> datetime | None:

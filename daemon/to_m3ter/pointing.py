@@ -38,6 +38,7 @@ def as_change(event: Event, pointers: Mapping[str, Pointer]) -> ChangeEvent | Un
         object_name=pointer.object,
         record_ids=(record_id,),
         change_type=_CHANGES.get(event.event_type, "EVENT"),
+        transaction_key=event.event_key,
         committed_at=event.created_at,
         payload=event.payload,
     )

@@ -47,7 +47,7 @@ def pointed(channel: str, data: Any) -> ChangeEvent | UndecodableEvent:
 def test_a_platform_event_is_decoded_with_its_own_fields() -> None:
     event = decoding.decode(EVENT, platform_event(Opportunity_Id__c=DEAL))
     assert isinstance(event, Notification)
-    assert (event.replay_id, event.event_type) == ("7", "")
+    assert (event.replay_id, event.event_type, event.event_key) == ("7", "", "2ec0e371")
     assert event.created_at == datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC)
     assert event.payload["Opportunity_Id__c"] == DEAL
 
@@ -58,6 +58,7 @@ def test_a_pushtopic_notification_is_decoded_with_what_its_query_selects() -> No
         channel=TOPIC,
         replay_id="8",
         event_type="deleted",
+        event_key="2026-11-21T12:00:00.123+0000",
         created_at=datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC),
         payload={"Id": DEAL},
     )
@@ -89,6 +90,7 @@ def test_a_platform_event_is_never_the_echo_of_a_write() -> None:
     change = pointed(EVENT, platform_event(Opportunity_Id__c=DEAL))
     assert isinstance(change, ChangeEvent)
     assert (change.change_origin, change.commit_user) == ("", "")
+    assert change.transaction_key == "2ec0e371"
 
 
 @pytest.mark.parametrize(
