@@ -66,5 +66,10 @@ def _keys(each: Seen) -> list[str]:
     return [value for value in each.fields.values() if value is not None] if is_new else []
 
 
-def is_echo(heard: Heard) -> bool:
-    return heard.change.own_write == Verdict.ECHO.value
+def parted(heard: Sequence[Heard]) -> tuple[list[Heard], list[Heard]]:
+    """What is to be synced, and the echoes that are only remembered."""
+    echo = Verdict.ECHO.value
+    return (
+        [each for each in heard if each.change.own_write != echo],
+        [each for each in heard if each.change.own_write == echo],
+    )

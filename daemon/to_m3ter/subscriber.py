@@ -13,7 +13,7 @@ from connectors.errors import SyncError
 from connectors.salesforce.models import Batch
 from connectors.salesforce.outages import Pace
 from connectors.salesforce.stream import ChangeStream, ChannelRefused, ReplayRejected
-from daemon.to_m3ter import coverage, intake, retries, silence, waiting, windows
+from daemon.to_m3ter import coverage, guarding, intake, retries, silence, waiting, windows
 from daemon.to_m3ter.intake import Heard, Missed, Watch
 from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.silence import Doubt, Quiet
@@ -199,8 +199,8 @@ class Subscriber:
     async def _keep(self, batch: Batch, reader: Reader) -> None:
         found = intake.sort(batch.events, self.watched)
         async with transaction(self.db) as tx:
-            await self._receive(tx, reader.org_id, found.heard)
             await self._read_again(tx, reader, found.missed)
+            await self._receive(tx, reader.org_id, found.heard)
             for gap in found.gaps.values():
                 named = (gap.object_name, gap.records, gap.detail, gap.channel)
                 await rereads.note_gap(tx, reader.integration_id, reader.org_id, *named)
@@ -215,16 +215,21 @@ class Subscriber:
             await windows.record(tx, reader, opened)
 
     async def _receive(self, tx: Connection, org_id: str, heard: list[Heard]) -> None:
-        """Parents go into the inbox themselves; lines lead to theirs."""
+        """Parents go into the inbox themselves; lines lead to theirs; echoes of our own writes stay out."""
         integration_id = self.watched.integration_id
+        us = await guarding.ours(self.org)
+        heard = await guarding.mark(tx, org_id, integration_id, us, heard)
+        news, echoes = guarding.parted(heard)
         target = Target(integration_id, self.watched.parent)
-        await inbox.receive(tx, org_id, [each.change for each in heard], [target])
+        await inbox.receive(tx, org_id, [each.change for each in news], [target])
+        await inbox.receive(tx, org_id, [each.change for each in echoes], [])
         lines = [each for each in heard if each.change.object_name in self.watched.lines]
         if not lines:
             return
         ids = [each.change.record_id for each in lines]
         remembered = await record_parents.parents_of(tx, integration_id, ids)
-        led = {record for each in lines for record in intake.lead(each, remembered, self.watched)}
+        changed = (each for each in news if each.change.object_name in self.watched.lines)
+        led = {record for each in changed for record in intake.lead(each, remembered, self.watched)}
         await inbox.put_many(tx, integration_id, sorted(led), cause=Cause.CHANGE)
         # In their order: of two events of one line, the later one says where it is now.
         pairs = {each.change.record_id: each.named for each in lines if each.named}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from daemon.to_m3ter.intake import Missed, Watch
-from state import rereads
+from state import own_writes, rereads
 from state.checkpoints import Position, Reader
 from state.database import Connection
 from state.rereads import RereadCause, Window
@@ -89,10 +89,15 @@ def silent(
 
 
 async def record(tx: Connection, reader: Reader, windows: Collection[Window]) -> None:
-    """They are to be read again, whatever becomes of this process."""
+    """They are to be read again, whatever becomes of this process.
+
+    Of changes that were missed one may have undone what we wrote: its being done again is not our echo.
+    """
+    await own_writes.forget(tx, reader.org_id, {each.object_name for each in windows})
     await rereads.open_windows(tx, reader.integration_id, reader.org_id, list(windows))
     for each in windows:
-        log.warning(
+        say = log.info if each.cause is RereadCause.FIRST_START else log.warning
+        say(
             "to be read again",
             object_name=each.object_name,
             cause=each.cause.value,
