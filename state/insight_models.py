@@ -27,6 +27,7 @@ class IssueKind(StrEnum):
     SET_ASIDE = "set aside"  # tried often enough; a person can retry it
     FAILED = "failed"  # the last sync failed, wholly or for some objects; a change or a person retries it
     RETRYING = "retrying"  # the last attempt failed; it is tried again by itself
+    PING_PONG = "ping-pong"  # it is changed as often as it is synced, and left alone for a while
 
 
 class CurrentStatus(StrEnum):
@@ -46,7 +47,7 @@ class Issue:
 
     kind: IssueKind
     subject: (
-        str  # a Salesforce record id, the part ('salesforce:<credential>'), or the object to read again
+        str  # a Salesforce record id, the part, or 're-read of <object>'
     )
     message: str
     instruction: str
@@ -84,6 +85,8 @@ class Status:
     lag: timedelta | None
     inbox: InboxDepth
     rereads: tuple[RereadStory, ...]
+    echoes: int = 0  # events of what m3sync wrote itself, ever: not synced
+    near_misses: int = 0  # events that bear its mark and say something else: synced
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class HeardEvent:
     commit_user: str
     committed_at: datetime | None
     received_at: datetime
+    own_write: str = ""  # a Verdict of state.own_writes: 'echo' was not synced, 'near miss' was
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ class Figures:
     last_synchronized_at: Mapping[str, datetime]
     last_event_at: datetime | None
     open_intents: int
+    echoes: Mapping[tuple[str, str], int]  # events of our own writes: 'echo' or 'near miss'
     windows: Mapping[tuple[str, str], int]  # to be read again, ever opened, by cause
     rereads: Mapping[tuple[str, str], int]  # records 'read', 'put' into the inbox, that 'differed'
     open_windows: Mapping[str, int]

@@ -87,6 +87,8 @@ def _status(integration: Integration, known: _Known, parts: list[Issue], records
         lag=_lag(waiting),
         inbox=waiting,
         rereads=known.rereads,
+        echoes=known.syncs["echoes"] if known.syncs else 0,
+        near_misses=known.syncs["near_misses"] if known.syncs else 0,
     )
 
 
@@ -144,7 +146,7 @@ def _is_failing(each: RereadStory) -> bool:
 
 def _reread_issue(each: RereadStory) -> Issue:
     again = next_steps.reread_instruction(each)
-    return Issue(IssueKind.REREAD, each.object_name, each.error or "", again, each.opened_at)
+    return Issue(IssueKind.REREAD, f"re-read of {each.object_name}", each.error or "", again, each.opened_at)
 
 
 def _record_issue(row: Row) -> Issue:
@@ -218,7 +220,7 @@ async def figures(db: Db) -> Figures:
     inboxes = {row["name"]: _depth(depths.get(row["integration_id"])) for row in syncs}
     counted = {
         kind: {(row["name"], row["label"]): row["total"] for row in totals if row["kind"] == kind}
-        for kind in ("run", "object", "window", "reread")
+        for kind in ("run", "object", "window", "reread", "echo")
     }
     return Figures(
         inbox=inboxes,
@@ -228,6 +230,7 @@ async def figures(db: Db) -> Figures:
         last_synchronized_at={row["name"]: row["last_at"] for row in syncs if row["last_at"]},
         last_event_at=moments["last_event_at"],
         open_intents=moments["open_intents"],
+        echoes=counted["echo"],
         windows=counted["window"],
         rereads=counted["reread"],
         open_windows={row["name"]: row["open_windows"] for row in windows},

@@ -39,6 +39,7 @@ __all__ = [
     "of_record",
     "open_windows",
     "postpone",
+    "renew",
 ]
 
 _SQL = sql.load("rereads")
@@ -127,10 +128,18 @@ async def keep_page(  # noqa: PLR0913 - one page, named by its columns
     values = (reread.reread_id, reread.lease_token, reread.lease, phase.value, at, last_id)
     kept = _held(await database.fetch_one(tx, _SQL["keep_page"], *values, read, len(wanted)), reread)
     cause = Cause.INITIAL if reread.cause is RereadCause.INITIAL else Cause.REREAD
-    how = {"cause": cause, "priority": PRIORITIES[cause], "reread_id": reread.reread_id}
-    await inbox.put_many(tx, reread.integration_id, wanted, **how)
+    priority, reread_id = PRIORITIES[cause], reread.reread_id
+    await inbox.put_many(
+        tx, reread.integration_id, wanted, cause=cause, priority=priority, reread_id=reread_id
+    )
     await _count(tx, reread.integration_id, "reread", {"read": read, "put": len(wanted)})
     return kept
+
+
+async def renew(db: Db, reread: Reread) -> None:
+    """Prolong the lease while a page is waited for. Raises LeaseLost."""
+    values = (reread.reread_id, reread.lease_token, reread.lease)
+    _held(await database.fetch_one(db, _SQL["renew"], *values), reread)
 
 
 async def finish(tx: Connection, reread: Reread) -> None:

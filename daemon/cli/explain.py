@@ -1,6 +1,6 @@
 """`explain`: one record's story, from the first event to what is next."""
 
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import typer
 
@@ -8,9 +8,10 @@ from connectors.salesforce.models import to_id18
 from daemon.cli import printing, runs, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import FAILED, command
-from daemon.web import telling, wording
+from daemon.web import rereading, telling, wording
 from state import insights
 from state.insight_models import HeardEvent, RunStory, Story
+from state.reread_models import RereadStory
 
 
 @command
@@ -28,11 +29,12 @@ async def explain(
     if as_json:
         printing.document({**wording.plain(story), "is_known": story.is_known})
     else:
-        _tell(story)
+        tell(story)
     return None if story.is_known else FAILED
 
 
-def _tell(story: Story) -> None:
+def tell(story: Story) -> None:
+    """The whole story, in lines."""
     printing.heading(f"{story.record_id} (times are UTC)")
     if story.parent_ids:
         printing.line(f"It belongs to {', '.join(story.parent_ids)}.")
@@ -43,6 +45,10 @@ def _tell(story: Story) -> None:
                 _tell_event(chapter, story.record_id)
             case RunStory():
                 _tell_run(chapter)
+            case RereadStory():
+                _tell_reread(chapter)
+            case _:
+                assert_never(chapter)
     if story.external_mappings:
         printing.line()
         printing.heading("In m3ter")
@@ -68,6 +74,15 @@ def _tell_event(event: HeardEvent, record_id: str) -> None:
     )
     by = f", by {event.commit_user}" if event.commit_user else ""
     printing.line(f"  {event.channel}, replay id {event.replay_id}{by}", printing.PALE)
+    if note := wording.OWN_WRITE.get(event.own_write):
+        printing.line(f"  {note}", printing.PALE)
+
+
+def _tell_reread(told: RereadStory) -> None:
+    printing.line(f"{wording.shown(told.opened_at)}  read again: {rereading.window(told)}")
+    if told.detail:
+        printing.line(f"  {told.detail}", printing.PALE)
+    printing.line(f"  {rereading.progress(told)}", printing.PALE)
 
 
 def _tell_run(told: RunStory) -> None:

@@ -5,10 +5,12 @@ import typer
 from daemon.cli import printing, runs, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import command
-from daemon.web import wording
+from daemon.web import rereading, wording
 from state import health, insights
 from state.insight_models import RunFilter, Status
 from state.models import Health
+
+_COLOURS = {"good": printing.GOOD, "warn": "yellow", "bad": printing.BAD}
 
 
 @command
@@ -28,7 +30,7 @@ async def status(
     if not found:
         printing.line("There is no integration yet. Make one: m3sync integrations add NAME --mapping NAME")
     for each in found:
-        _print(each)
+        show(each)
     for report in reports:
         _print_health(report)
     if stories:
@@ -36,7 +38,8 @@ async def status(
         runs.print_runs([story.run for story in stories])
 
 
-def _print(each: Status) -> None:
+def show(each: Status) -> None:
+    """One integration, in lines."""
     name = each.integration.name
     printing.heading(f"{name} ({each.integration.flow})")
     waiting = f"{each.inbox.waiting} waiting, {each.inbox.claimed} in hand, {each.inbox.set_aside} set aside"
@@ -57,8 +60,14 @@ def _print(each: Status) -> None:
             if each.is_automatic
             else f'off: m3sync integrations enable "{name}"',
             "Force synchronization": "m3sync sync ID",
+            **_own_writes(each),
         }
     )
+    if each.rereads:
+        printing.line("  Re-reads", printing.PALE)
+    for told in each.rereads:
+        printing.line(f"    {rereading.window(told)}:")
+        printing.line(f"      {rereading.progress(told)}", _COLOURS.get(rereading.tone(told), ""))
     for issue in each.issues:
         printing.line(f"  ! {issue.subject}: {issue.message} {issue.instruction}".rstrip(), "yellow")
     if each.issue_count > len(each.issues):
@@ -66,6 +75,14 @@ def _print(each: Status) -> None:
             f"    and {each.issue_count - len(each.issues)} more: m3sync runs list --failed", printing.PALE
         )
     printing.line()
+
+
+def _own_writes(each: Status) -> dict[str, str]:
+    """How often what m3sync wrote to Salesforce came back, once it has."""
+    if not each.echoes + each.near_misses:
+        return {}
+    near = f"; {each.near_misses} that bear its mark said something else and were" if each.near_misses else ""
+    return {"Own writes heard": f"{each.echoes}, not synced{near}"}
 
 
 def _print_health(report: Health) -> None:

@@ -53,6 +53,7 @@ class _Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._inbox()
         yield from self._totals()
+        yield from self._rereads()
         yield from self._moments()
         well = GaugeMetricFamily(
             "m3sync_part_well", "1 when the part last said that it is well.", labels=["part"]
@@ -92,6 +93,38 @@ class _Figures(Collector):
         for (name, action), total in self._figures.objects.items():
             objects.add_metric([name, action], total)
         yield objects
+        echoes = CounterMetricFamily(
+            "m3sync_own_writes_heard",
+            "Change events of what m3sync wrote to Salesforce: echoes are not synced, near misses are.",
+            labels=["integration", "verdict"],
+        )
+        for (name, verdict), total in self._figures.echoes.items():
+            echoes.add_metric([name, verdict.replace(" ", "_")], total)
+        yield echoes
+
+    def _rereads(self) -> Iterable[Metric]:
+        windows = CounterMetricFamily(
+            "m3sync_windows",
+            "Windows in which changes may have been missed, by cause.",
+            labels=["integration", "cause"],
+        )
+        for (name, cause), total in self._figures.windows.items():
+            windows.add_metric([name, cause], total)
+        yield windows
+        records = CounterMetricFamily(
+            "m3sync_reread_records",
+            "Records of windows: read, put into the inbox, and those whose sync then wrote or failed.",
+            labels=["integration", "what"],
+        )
+        for (name, what), total in self._figures.rereads.items():
+            records.add_metric([name, what], total)
+        yield records
+        still_open = GaugeMetricFamily(
+            "m3sync_open_windows", "Windows that are not read to their end yet.", labels=["integration"]
+        )
+        for name, count in self._figures.open_windows.items():
+            still_open.add_metric([name], count)
+        yield still_open
 
     def _moments(self) -> Iterable[Metric]:
         synced = GaugeMetricFamily(

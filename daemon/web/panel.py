@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from daemon import logs
-from daemon.web import answers, api, judging, telling, wording
+from daemon.web import answers, api, judging, rereading, telling, wording
 from daemon.web.sources import SOURCES
 from state import insights
 from state.errors import NotFound, StateError
@@ -66,6 +66,9 @@ def _environment() -> jinja2.Environment:
         "came_to": wording.came_to,
         "current": wording.current,
         "log_text": wording.log_text,
+        "window": rereading.window,
+        "progress": rereading.progress,
+        "reread_tone": rereading.tone,
         "version": metadata.version("m3sync"),
     }
     return environment

@@ -16,6 +16,13 @@ from state.run_models import LogLine, Run
 _ORGANIZATION = re.compile(r"^/organizations/[^/]+(?=/)")
 
 
+# What is said of a change event that was heard of our own write.
+OWN_WRITE = {
+    "echo": "our own write: m3ter has it already, so nothing is synced",
+    "near miss": "bears the mark of m3sync and is not just what it wrote: synced as any change",
+}
+
+
 def shown(value: object) -> str:
     """A value as people read it; times in UTC to the second."""
     match value:

@@ -126,7 +126,7 @@ async def test_a_part_named_after_nobody_concerns_all_and_one_named_after_a_chan
     await new_integration(db, "Others")
     channel = "/data/OpportunityChangeEvent"
     await health.report(db, "worker", False, "The worker stopped.")
-    await health.report(db, f"window:{agreements.salesforce_credential_name}:{channel}", False, "A gap.")
+    await health.report(db, f"stream:{agreements.salesforce_credential_name}:{channel}", False, "A gap.")
     mine, other = await insights.statuses(db)
     assert {issue.message for issue in mine.issues} == {"The worker stopped.", "A gap."}
     assert {issue.message for issue in other.issues} == {"The worker stopped."}
