@@ -166,8 +166,8 @@ class Notification:
 
     `payload` has the event's own fields, or those that the PushTopic's query selects, Id among them.
     `event_type` is created, updated, deleted or undeleted for a PushTopic, and empty for a platform event.
-    `event_key` tells it from others, should its replay id be given out again: its EventUuid, or for a PushTopic,
-    which has none, its time.
+    `event_key` tells it from others, should its replay id be given out again: its EventUuid, or for a
+    PushTopic, which has none, its time.
     """
 
     channel: str

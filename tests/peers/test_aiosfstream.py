@@ -45,10 +45,11 @@ class Login(RefreshTokenAuthenticator):
 
 
 @asynccontextmanager
-async def listening(sandbox: LocalSandbox, **options: Any) -> AsyncIterator[Any]:
+async def listening(sandbox: LocalSandbox, *channels: str, **options: Any) -> AsyncIterator[Any]:
     client = Client(Login(sandbox.salesforce), connection_timeout=20, **options)
     async with asyncio.timeout(30), client:
-        await client.subscribe(CHANNEL)
+        for channel in channels or (CHANNEL,):
+            await client.subscribe(channel)
         yield client
 
 
@@ -61,12 +62,18 @@ class Writer:
         self.ids = [row["Id"] for row in rows if row["StageName"] == "Negotiation/Review"]
 
     async def close_won(self, record_id: str) -> None:
+        await self._send("PATCH", f"Opportunity/{record_id}", {"StageName": "Closed Won"}, 204)
+
+    async def create(self, object_name: str, fields: dict[str, Any]) -> None:
+        await self._send("POST", object_name, fields, 201)
+
+    async def _send(self, method: str, path: str, body: dict[str, Any], status: int) -> None:
         org = self.sandbox.running.org
         headers = {"Authorization": f"Bearer {org.sessions.open(org.actor.user_id).token}"}
-        url = f"{self.sandbox.salesforce['url']}/services/data/v67.0/sobjects/Opportunity/{record_id}"
+        url = f"{self.sandbox.salesforce['url']}/services/data/v67.0/sobjects/{path}"
         session = self.sandbox.salesforce_control.session
-        async with session.patch(url, json={"StageName": "Closed Won"}, headers=headers) as response:
-            assert response.status == 204, await response.text()
+        async with session.request(method, url, json=body, headers=headers) as response:
+            assert response.status == status, await response.text()
 
 
 @pytest.fixture
@@ -140,3 +147,36 @@ async def test_an_expired_replay_id_is_an_error_that_it_understands(
     fallback = ReplayOption.ALL_EVENTS
     async with listening(sandbox, replay=stored, replay_fallback=fallback) as client:
         assert record_of(await client.receive()) == writer.ids[0]
+
+
+async def test_it_receives_pushtopics_and_platform_events_and_goes_on_from_each(
+    sandbox: LocalSandbox, writer: Writer
+) -> None:
+    topic, event = "/topic/WonDeals", "/event/Deal_Closed__e"
+    field = {"Opportunity_Id__c": {"type": "string", "length": 18}}
+    await sandbox.salesforce_control.call("POST", "org/declare", {"Deal_Closed__e": {"fields": field}})
+    query = "SELECT Id, StageName FROM Opportunity WHERE StageName = 'Closed Won'"
+    await writer.create("PushTopic", {"Name": "WonDeals", "Query": query, "ApiVersion": 67.0})
+    stored: MutableMapping[str, ReplayMarker] = {}
+
+    async def deal(record_id: str) -> None:
+        await writer.close_won(record_id)
+        await writer.create("Deal_Closed__e", {"Opportunity_Id__c": record_id})
+
+    async def both(client: Any) -> dict[str, Any]:
+        return {
+            message["channel"]: message["data"]
+            for message in [await client.receive(), await client.receive()]
+        }
+
+    first, second = writer.ids[:2]
+    async with listening(sandbox, topic, event, replay=stored) as client:
+        await deal(first)
+        heard = await both(client)
+        assert heard[topic]["sobject"] == {"Id": first, "StageName": "Closed Won"}
+        assert heard[event]["payload"]["Opportunity_Id__c"] == first
+    assert set(stored) == {topic, event}
+    await deal(second)
+    async with listening(sandbox, topic, event, replay=stored) as client:
+        heard = await both(client)
+        assert heard[topic]["sobject"]["Id"] == heard[event]["payload"]["Opportunity_Id__c"] == second
