@@ -103,12 +103,16 @@ async def sync_one(settings: Settings, ids: list[str], integration: str | None =
             raise ConfigurationError(
                 "The database is not laid out for this version of m3sync.", "Run `m3sync migrate` first."
             )
-        kept = vault.load_or_create_key(settings.vault_key_path)
-        async with Links(db, kept, _patience(settings)) as links:
+        async with links_of(settings, db) as links:
             found = await by_hand.choose(db, links, by_hand.Wish(record_id, integration))
             if isinstance(found, SyncResult):
                 return found
             return await by_hand.sync(db, _manner(settings), found, record_id)
+
+
+def links_of(settings: Settings, db: Pool) -> Links:
+    """The clients of both systems, to be entered. Raises VaultError."""
+    return Links(db, vault.load_or_create_key(settings.vault_key_path), _patience(settings))
 
 
 @asynccontextmanager

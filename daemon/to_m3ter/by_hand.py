@@ -67,12 +67,12 @@ async def choose(db: Db, links: Links, wish: Wish) -> Connected | SyncResult:
     if wish.integration is not None:
         named = await tasks.connect(db, links, await integrations.get(db, wish.integration))
         if named is None:
-            raise _unconnected(f"The integration {wish.integration} is not connected to both systems.")
+            raise unconnected(f"The integration {wish.integration} is not connected to both systems.")
         return named
     found = [await tasks.connect(db, links, each) for each in await integrations.list_all(db)]
     connected = [each for each in found if each is not None]
     if not connected:
-        raise _unconnected("No integration is connected to Salesforce and m3ter.")
+        raise unconnected("No integration is connected to Salesforce and m3ter.")
     try:
         fitting = [each for each in connected if await _fits(each, wish.record_id)]
     except SyncError as error:
@@ -139,7 +139,7 @@ def _unclear(record_id: str, fitting: list[Connected], connected: list[Connected
     )
 
 
-def _unconnected(reason: str) -> ConfigurationError:
+def unconnected(reason: str) -> ConfigurationError:
     return ConfigurationError(
         reason,
         "Add credentials with `m3sync credentials add` and connect them: `m3sync integrations --help`.",

@@ -81,7 +81,7 @@ class Rereader:
         return reread is not None
 
     async def _take(self, reread: Reread, stop: asyncio.Event) -> None:
-        """Raises LeaseLost, DatabaseUnavailable; any other trouble leaves the window for later, and is told."""
+        """Raises LeaseLost, DatabaseUnavailable; other trouble leaves the window for later, and is told."""
         try:
             await self._read(reread, stop)
         except SyncError as error:

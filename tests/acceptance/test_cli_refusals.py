@@ -18,7 +18,7 @@ def m3sync(tmp_path: Path) -> Commands:
     ("arguments", "said"),
     [
         (("nonsense",), "No such command"),
-        (("sync",), "Missing argument"),
+        (("sync",), "It was not said what to sync"),
         (("runs", "list", "--limit", "0"), "greater than or equal to 1"),
         (("credentials", "add", "x", "--system", "other"), "'other' is not one of"),
         (("credentials", "add", "x", "--system", "m3ter"), "Standard input is no terminal"),
