@@ -1,5 +1,6 @@
 """What a re-read came to: records left to sync, and those whose sync wrote something or failed."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from state.database import Pool
 from state.models import Cause, Claim, RunStatus
 from state.rereads import Reread, RereadCause, RereadStory, Window
 from state.run_models import NewRun
-from tests.integration.state_rows import EXPIRED, ORG, claimed, new_integration, put, record_id
+from tests.integration.state_rows import EXPIRED, LEASE, ORG, claimed, new_integration, put, record_id
 from tests.integration.test_rereads import REFUSED, begun, finished, page, story
 
 AWAY = Postpone(timedelta(0), "Away.", counts=False)
@@ -205,3 +206,31 @@ async def test_a_difference_of_a_forgotten_re_read_does_not_stop_the_sync(db: Po
     await db.execute("DELETE FROM rereads")
     await synced(db, claim, Action.UPDATED)
     assert await inbox.find(db) == []
+
+
+async def test_pages_syncs_and_changes_of_the_same_records_do_not_deadlock(
+    db: Pool, agreements: UUID
+) -> None:
+    reread = await begun(db, agreements)
+    numbers = range(1, 9)
+
+    async def syncing() -> None:
+        for _ in range(12):
+            if (
+                claim := await inbox.claim(db, worker="w", lease=LEASE, integration_ids=[agreements])
+            ) is not None:
+                await synced(db, claim, Action.UPDATED)
+
+    async def reading() -> None:
+        for _ in range(12):
+            await page(db, reread, *numbers)
+
+    async def hearing() -> None:
+        for _ in range(12):
+            async with database.transaction(db) as tx:
+                records = [("Opportunity", record_id(number)) for number in reversed(numbers)]
+                await inbox.put_many(tx, agreements, records, cause=Cause.CHANGE)
+                await rereads.open_windows(tx, agreements, ORG, [REFUSED])
+
+    await asyncio.gather(syncing(), syncing(), syncing(), reading(), hearing(), hearing())
+    assert (await story(db, reread.reread_id)).records_read == 96
