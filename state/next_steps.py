@@ -13,6 +13,11 @@ def instruction(kind: IssueKind, record_id: str, due_at: datetime | None) -> str
     """What to do about a record's issue that brings no instruction of its own."""
     if kind is IssueKind.RETRYING and due_at is not None:
         return f"It is tried again at {_at(due_at)}; `m3sync sync {record_id}` tries it now."
+    if kind is IssueKind.PING_PONG and due_at is not None:
+        return (
+            "Find what changes it in Salesforce whenever m3ter has it (a flow, another integration) and end "
+            f"that. It is synced as it is at {_at(due_at)}; `m3sync sync {record_id}` syncs it now."
+        )
     return f"Mend what the message names, then `m3sync sync {record_id}`."
 
 

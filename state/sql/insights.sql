@@ -15,7 +15,11 @@ FROM inbox GROUP BY integration_id;
 -- When each integration synced first and last
 SELECT i.integration_id, i.name,
     (SELECT min(first_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS first_at,
-    (SELECT max(last_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS last_at
+    (SELECT max(last_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS last_at,
+    (SELECT coalesce(sum(total), 0)::bigint FROM totals t
+     WHERE t.integration_id = i.integration_id AND t.kind = 'echo' AND t.label = 'echo') AS echoes,
+    (SELECT coalesce(sum(total), 0)::bigint FROM totals t
+     WHERE t.integration_id = i.integration_id AND t.kind = 'echo' AND t.label = 'near miss') AS near_misses
 FROM integrations i;
 
 -- windows --
@@ -30,14 +34,17 @@ GROUP BY i.integration_id, i.name;
 -- how many there are in all. Objects that were flagged not to sync are no issue; neither is a record of which
 -- nothing but a person's wish is known, and of which nothing was ever met: a mistyped id would be one for ever. $1 integration, $2 limit
 WITH stuck AS (
-    SELECT CASE status WHEN 'SET_ASIDE' THEN 'set aside' ELSE 'retrying' END AS kind,
-        record_id AS subject, coalesce(error, '') AS message, '' AS instruction, changed_at AS since,
+    SELECT CASE WHEN status = 'SET_ASIDE' THEN 'set aside' WHEN b.record_id IS NOT NULL THEN 'ping-pong'
+            ELSE 'retrying' END AS kind,
+        inbox.record_id AS subject, coalesce(error, '') AS message, '' AS instruction,
+        coalesce(b.braked_at, changed_at) AS since,
         (SELECT r.run_id FROM runs r WHERE r.record_id = inbox.record_id
             AND r.integration_id = inbox.integration_id ORDER BY r.started_at DESC LIMIT 1) AS run_id,
-        inbox_id, due_at
-    FROM inbox
-    WHERE integration_id = $1 AND error IS NOT NULL
-      AND (status = 'SET_ASIDE' OR (status = 'WAITING' AND attempts > 0))
+        inbox_id, coalesce(b.until_at, due_at) AS due_at
+    FROM inbox LEFT JOIN brakes b
+        ON b.integration_id = inbox.integration_id AND b.record_id = inbox.record_id AND b.until_at > now()
+    WHERE inbox.integration_id = $1 AND error IS NOT NULL
+      AND (status = 'SET_ASIDE' OR (status = 'WAITING' AND (attempts > 0 OR b.record_id IS NOT NULL)))
 ), failed AS (
     SELECT 'failed' AS kind, s.record_id AS subject,
         coalesce(o.message, r.message, '') AS message, coalesce(r.instruction, '') AS instruction,
@@ -58,13 +65,13 @@ WITH stuck AS (
 )
 SELECT kind, subject, message, instruction, since, run_id, inbox_id, due_at, count(*) OVER () AS issue_count
 FROM (SELECT * FROM stuck UNION ALL SELECT * FROM failed) AS issue
-ORDER BY array_position(ARRAY['set aside', 'failed', 'retrying'], kind), since DESC, subject
+ORDER BY array_position(ARRAY['ping-pong', 'set aside', 'failed', 'retrying'], kind), since DESC, subject
 LIMIT $2;
 
 -- events --
 -- What was heard of a record and of its lines, the latest first
 SELECT org_id, channel, replay_id, object_name, record_id, change_type, changed_fields, change_origin,
-    commit_user, committed_at, received_at
+    commit_user, committed_at, received_at, own_write
 FROM change_events
 WHERE record_id = $1 OR record_id IN (SELECT p.record_id FROM record_parents p WHERE p.parent_id = $1)
 ORDER BY received_at DESC, committed_at DESC NULLS LAST, change_event_id DESC
