@@ -115,7 +115,7 @@ async def sandbox_in_process(*arguments: str) -> AsyncIterator[SandboxProcess]:
         await process.wait()
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     """Wait until something holds in this process; TimeoutError when it does not come about."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for is another program's state: no event tells

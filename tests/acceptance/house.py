@@ -143,7 +143,7 @@ class House:
             return wire.loads(text) if text else None
 
 
-async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 20) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 60) -> Any:
     """Wait until something holds in another program or the database, and give it."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):  # noqa: ASYNC110 - what is waited for happens elsewhere

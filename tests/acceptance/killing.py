@@ -14,11 +14,14 @@ import asyncpg
 
 from daemon import cli
 
-_WRITTEN = re.compile(r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(\w+)", re.IGNORECASE)
-_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9A-Za-z]{15,18}\b")
+# `FOR UPDATE OF x SKIP LOCKED` and `DO UPDATE SET` name no table.
+_WRITTEN = re.compile(
+    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+(?!(?:set|skip|of|nowait)\b)(\w+)", re.IGNORECASE
+)
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b(?=[A-Za-z]*[0-9])[0-9A-Za-z]{15,18}\b")
 _OUTSIDE = {"POST", "PUT", "PATCH", "DELETE"}
-# Said many times a minute whatever is being synced; killing there shows nothing about a record.
-_BESIDE = {"commit health", "commit integrations"}
+# Said again and again whatever is being synced; killing there shows nothing about a record.
+_BESIDE = {"commit health", "commit integrations", "commit credentials"}
 
 
 @dataclass
@@ -26,7 +29,8 @@ class KillPoints:
     """Counts the points as they are passed, writes each to `log`, and dies at `fatal`.
 
     A point is `<name> #<n> before|after`; names come from what is written, not from the code that writes it:
-    a point added to the code is enumerated without anybody naming it.
+    a point added to the code is enumerated without anybody naming it. `fatal` may be a number instead: the
+    nth point that is passed, whichever it is.
     """
 
     log: Path
@@ -34,6 +38,7 @@ class KillPoints:
 
     def __post_init__(self) -> None:
         self.seen: Counter[str] = Counter()
+        self.passed = 0
 
     def begin(self, name: str) -> str:
         self.seen[name] += 1
@@ -47,7 +52,8 @@ class KillPoints:
     def _pass(self, point: str) -> None:
         with self.log.open("a") as lines:
             lines.write(point + "\n")
-        if point == self.fatal:
+        self.passed += 1
+        if self.fatal in (point, str(self.passed)):
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1,5 +1,6 @@
 """The panel in a real browser: both colour schemes, 360 pixels, and nothing loaded from elsewhere."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,16 +19,18 @@ _QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-componen
 
 
 @pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Browser]:
     path = machine.browser()
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(
-            executable_path=path, args=list(_QUIET), env={"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-        )
-        try:
-            yield found
-        finally:
-            await found.close()
+    # A short path: the browser keeps a socket there.
+    with tempfile.TemporaryDirectory(prefix="m3p-") as home:
+        async with async_playwright() as playwright:
+            found = await playwright.chromium.launch(
+                executable_path=path, args=list(_QUIET), env={"HOME": home, "TMPDIR": home}
+            )
+            try:
+                yield found
+            finally:
+                await found.close()
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""A house of its own with the daemon in a process that can be killed, and what is done to its org."""
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from daemon.to_m3ter import presets
+from state import database
+from tests import databases
+from tests.acceptance import house as houses
+from tests.acceptance import killing
+from tests.acceptance.house import House, until
+from tests.acceptance.witness import Witness
+from tests.sandboxes import LocalSandbox, local_sandbox
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.acceptance.killing"])
+
+UNSETTLED = {
+    "records in the inbox": "SELECT count(*) FROM inbox",
+    "windows to re-read": "SELECT count(*) FROM rereads WHERE status <> 'READ'",
+}
+LEFTOVERS = {
+    "open intents": "SELECT count(*) FROM intents WHERE status = 'OPEN'",
+    "leases": "SELECT count(*) FROM leases WHERE lease_until > now()",
+    "runs without an end": "SELECT count(*) FROM runs WHERE completed_at IS NULL",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where each scene is set up: the database server and template, and a directory of the test's own."""
+
+    server: str
+    template: str
+    directory: Path
+
+
+@dataclass(slots=True)
+class Scene:
+    """What a scenario acts through. `log` is where the daemon writes the points it passes."""
+
+    house: House
+    sandbox: LocalSandbox
+    config: Path
+    log: Path
+    witness: Witness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.witness = Witness(self.sandbox)
+
+    @asynccontextmanager
+    async def daemon(self, fatal: str = "") -> AsyncIterator[Any]:
+        """A daemon that listens, or died of `fatal`; ended in order when left, unless it died."""
+        await self.sandbox.salesforce_control.clear_journal()
+        arguments = (str(self.log), fatal, ["--config", str(self.config), "run"])
+        process = PROCESSES.Process(target=killing.main, args=arguments)
+        process.start()
+        try:
+            await until(lambda: self._listens_or_died(process), seconds=60)
+            yield process
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.join, 30)
+            if process.exitcode is None:
+                process.kill()
+
+    async def _listens_or_died(self, process: Any) -> bool:
+        return not process.is_alive() or await houses._is_listening(self.house)
+
+    def points(self) -> list[str]:
+        """The points passed so far, by every daemon of this scene."""
+        return self.log.read_text().splitlines() if self.log.exists() else []
+
+    async def unsettled(self) -> list[str]:
+        """Why it is not over yet: what is waited for, and what m3ter has not, or not so, or twice."""
+        found = [name for name, text in UNSETTLED.items() if await self._count(text)]
+        found += [f"{channel} is not heard to its end" for channel in await self._unheard()]
+        return found or self.witness.complaints()
+
+    async def settle(self, process: Any = None, *, seconds: float = 60) -> list[str]:
+        """Wait until it is over or `process` died; gives why it is not over."""
+
+        async def over() -> bool:
+            return not await self.unsettled() or (process is not None and not process.is_alive())
+
+        try:
+            await until(over, seconds=seconds)
+        except TimeoutError:
+            return await self.unsettled()
+        return []
+
+    async def wrongs(self) -> list[str]:
+        """What is wrong once it is over."""
+        left = [name for name, text in LEFTOVERS.items() if await self._count(text)]
+        return [*await self.unsettled(), *left, *await self.witness.disorder()]
+
+    async def _count(self, statement: str) -> int:
+        number: int = await self.house.db.fetchval(statement)
+        return number
+
+    async def _unheard(self) -> list[str]:
+        """Channels with events after the checkpoint."""
+        rows = await self.house.db.fetch("SELECT channel, replay_id FROM checkpoints")
+        bus = self.sandbox.running.stream.bus
+        return [
+            row["channel"]
+            for row in rows
+            if int(row["replay_id"]) >= 0
+            and any(row["channel"] in event.channels for event in bus.after(int(row["replay_id"])))
+        ]
+
+
+@asynccontextmanager
+async def scene(ground: Ground, name: str, *, settings: str = "") -> AsyncIterator[Scene]:
+    """One with a database and a sandbox of its own, and the opportunity preset."""
+    place = ground.directory / name
+    place.mkdir()
+    async with (
+        databases.own_database(ground.server, ground.template) as url,
+        database.connect(url, min_size=1, max_size=2) as db,
+        local_sandbox() as sandbox,
+        houses.built(sandbox, db, url, place, presets.text("opportunity")) as house,
+    ):
+        config = place / "m3sync.toml"
+        config.write_text(
+            f'state_directory = "{place}"\n[database]\nurl = "{url}"\nmin_size = 1\nmax_size = 5\n'
+            '[http]\nport = 0\n[log]\nlevel = "warning"\n'
+            "[worker]\nlease_seconds = 2\nsettle_seconds = 0.2\npoll_seconds = 0.3\nbackoff_seconds = 0.1\n"
+            f"grace_seconds = 5\n{settings}"
+        )
+        yield Scene(house, sandbox, config, place / "points.log")
+
+
+Act = Callable[[Scene], Awaitable[None]]
