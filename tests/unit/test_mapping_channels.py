@@ -1,13 +1,16 @@
 """A field mapping names its channels, or hears the change events of the objects that it watches."""
 
 import json
+from typing import Any
 
 import pytest
 
+from connectors.m3ter import shapes
 from daemon.to_m3ter import presets
-from daemon.to_m3ter.mapping import document
+from daemon.to_m3ter.mapping import check, described, document
 from daemon.to_m3ter.mapping.channels import Pointer
 from daemon.to_m3ter.mapping.errors import MappingInvalid
+from tests.unit.describes import describes
 
 BOTH = ("Opportunity", "OpportunityLineItem")
 DEAL = '{ object = "Opportunity", record_id = "Opportunity_Id__c" }'
@@ -107,3 +110,59 @@ def test_a_table_of_another_shape_is_refused(line: str) -> None:
         mapped(line)
     assert refused.value.where.startswith("channels")
     assert refused.value.instruction
+
+
+def event_described(**fields: Any) -> dict[str, Any]:
+    """Deal_Closed__e with one field, Opportunity_Id__c unless told otherwise."""
+    field = {"name": "Opportunity_Id__c", "type": "string", "length": 18, "nillable": False, **fields}
+    return {"name": "Deal_Closed__e", "fields": [field], "childRelationships": []}
+
+
+def findings(*lines: str, event: dict[str, Any] | None = None) -> list[check.Finding]:
+    """What is found wrong with the channels in an org that has this platform event, or none."""
+    known = describes() | ({"Deal_Closed__e": event} if event else {})
+    found = check.check(mapped(*lines), known, shapes.shapes())
+    return [each for each in found if each.where.startswith("channels")]
+
+
+POINTED = f'"/event/Deal_Closed__e" = {DEAL}'
+
+
+def test_channels_that_hear_every_object_are_well() -> None:
+    assert findings('"/data/ChangeEvents" = {}', POINTED, event=event_described()) == []
+    assert findings('"/data/Agreements__chn" = {}') == []
+
+
+def test_a_platform_event_is_asked_for_like_an_object() -> None:
+    assert "Deal_Closed__e" in described.wanted(mapped(POINTED), describes())
+
+
+@pytest.mark.parametrize(
+    ("event", "severity", "message"),
+    [
+        (None, "error", "Salesforce has no platform event Deal_Closed__e"),
+        (event_described(name="Opportunity__c"), "error", "has no field Opportunity_Id__c"),
+        (event_described(type="double", scale=2), "error", "is of kind number"),
+        (event_described(nillable=True), "warning", "Opportunity_Id__c may be empty"),
+    ],
+)
+def test_a_platform_event_that_cannot_name_a_record_is_found(
+    event: dict[str, Any] | None, severity: str, message: str
+) -> None:
+    [finding] = findings('"/data/ChangeEvents" = {}', POINTED, event=event)
+    assert finding.severity == severity
+    assert finding.where.startswith('channels."/event/Deal_Closed__e"')
+    assert message in finding.message
+    assert finding.instruction
+
+
+def test_an_object_that_no_channel_hears_is_found() -> None:
+    [finding] = findings('"/topic/WonDeals" = { object = "Opportunity" }')
+    assert finding.severity == "warning"
+    assert "Changes of OpportunityLineItem are heard on none" in finding.message
+    assert '"/data/OpportunityLineItemChangeEvent" = {}' in finding.instruction
+
+
+def test_an_object_that_is_heard_twice_is_found() -> None:
+    [finding] = findings('"/data/ChangeEvents" = {}', '"/data/OpportunityChangeEvent" = {}')
+    assert "Each change of Opportunity is heard 2 times" in finding.message

@@ -14,6 +14,7 @@ HEAD = 'name = "x"\nflow = "Sales Agreement Sync"\nparent = "Opportunity"\n'
 TIERS = '[lines.Tiers__r]\nobject = "T__c"\nparent_field = "O__c"\n'
 REST = {
     "[lines": '[objects.Account]\nsource = "Account"\n[objects.Account.fields]\ncode = "Id"\n',
+    "[channels": '[objects.Account]\nsource = "Account"\n[objects.Account.fields]\ncode = "Id"\n',
     "[objects.Pricing": f'[objects.Pricing]\nsource = ""\n{TIERS}',
 }
 

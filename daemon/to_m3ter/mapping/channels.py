@@ -53,6 +53,11 @@ def change_event(object_name: str) -> str:
     return f"/data/{object_name}ChangeEvent"
 
 
+def event_object(channel: str) -> str | None:
+    """The platform event that is heard on a channel, as Salesforce describes it; None for another kind."""
+    return channel.removeprefix("/event/") if kind(channel) == "platform event" else None
+
+
 def problem(channel: str, pointer: Pointer, watched: Iterable[str]) -> str | None:
     """What is wrong with a channel of a mapping that watches these objects; None if nothing is."""
     objects = tuple(watched)

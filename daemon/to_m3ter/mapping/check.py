@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping
 
 from connectors.m3ter import shapes
 from connectors.m3ter.models import EntityKind
-from daemon.to_m3ter.mapping import check_fields, described, document, errors, expressions, limits, soql
+from daemon.to_m3ter.mapping import (
+    check_channels,
+    check_fields,
+    described,
+    document,
+    errors,
+    expressions,
+    limits,
+    soql,
+)
 
 Shapes = Mapping[EntityKind, shapes.Shape]
 Finding = check_fields.Finding
@@ -12,7 +21,7 @@ Finding = check_fields.Finding
 
 def check(mapping: document.Mapping, describes: described.Describes, m3ter_shapes: Shapes) -> list[Finding]:
     """Every finding, in the document's order. `describes` holds what `described.wanted` asked for."""
-    findings = list(_check_graph(mapping, describes))
+    findings = [*_check_graph(mapping, describes), *check_channels.check(mapping, describes)]
     for kind, made in mapping.in_order:
         shape = m3ter_shapes[EntityKind(kind)]
         findings.extend(_check_required(kind, made, shape))

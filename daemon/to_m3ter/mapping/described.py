@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from daemon.to_m3ter.mapping import document, expressions, soql
+from daemon.to_m3ter.mapping import channels, document, expressions, soql
 
 Describes = Mapping[str, Mapping[str, Any]]
 
@@ -86,6 +86,7 @@ def wanted(mapping: document.Mapping, describes: Describes) -> set[str]:
     An object that Salesforce does not know is left out of `describes` by the caller, who stops asking for it.
     """
     objects = {mapping.parent, *(line.object for line in mapping.lines.values())}
+    objects.update(filter(None, map(channels.event_object, mapping.channels or ())))
     missing = objects - set(describes)
     for _, path in soql.reads(mapping):
         line = mapping.lines.get(path[0])
