@@ -66,6 +66,7 @@ def _environment() -> jinja2.Environment:
         "came_to": wording.came_to,
         "current": wording.current,
         "log_text": wording.log_text,
+        "own_write": wording.OWN_WRITE,
         "window": rereading.window,
         "progress": rereading.progress,
         "reread_tone": rereading.tone,
