@@ -13,6 +13,7 @@ Reconnect: TypeAlias = Literal["retry", "handshake", "none"]
 HANDSHAKE = "/meta/handshake"
 CONNECT = "/meta/connect"
 SUBSCRIBE = "/meta/subscribe"
+UNSUBSCRIBE = "/meta/unsubscribe"
 DISCONNECT = "/meta/disconnect"
 
 NEW_ONLY = "-1"
@@ -56,6 +57,7 @@ class Reply:
     failure_reason: str = ""
     client_id: str = ""
     message_id: str = ""
+    subscription: str = ""
     advice: Mapping[str, Any] | None = None
 
 
@@ -71,6 +73,26 @@ class Answer:
             if reply.channel == channel:
                 return reply
         raise TransientError(f"Salesforce's streaming server does not answer to {channel}.")
+
+    def reply_to_subscription(self, channel: str) -> Reply:
+        """What became of one subscription of several: a reply without a name refuses all of them."""
+        replies = [reply for reply in self.replies if reply.channel == SUBSCRIBE]
+        for reply in replies:
+            if channel in (reply.message_id, reply.subscription):
+                return reply
+        for reply in replies:
+            if not (reply.successful or reply.message_id or reply.subscription):
+                return reply
+        raise TransientError(f"Salesforce's streaming server does not answer the subscription to {channel}.")
+
+    @property
+    def ends_subscriptions(self) -> bool:
+        """Whether the server takes back, unasked, what it had granted."""
+        return any(
+            reply.channel in (DISCONNECT, UNSUBSCRIBE)
+            or (reply.channel == SUBSCRIBE and not reply.successful)
+            for reply in self.replies
+        )
 
 
 def is_bayeux(body: Json) -> bool:
@@ -142,6 +164,7 @@ def _reply(message: dict[str, Any]) -> Reply:
         failure_reason=_text(own.get("failureReason")) if isinstance(own, dict) else "",
         client_id=_text(message.get("clientId")),
         message_id=_text(message.get("id")),
+        subscription=_text(message.get("subscription")),
         advice=advice if isinstance(advice, dict) else None,
     )
 

@@ -1,6 +1,8 @@
 """One CometD session: handshake, subscriptions, long polls, goodbye. It is never mended, only replaced."""
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -70,12 +72,8 @@ class Session:
         self._client_id = handshaken.client_id
         for messages in bayeux.subscribes(self._client_id, positions):
             answer = await self._post(messages)
-            replies = {reply.message_id: reply for reply in answer.replies}
-            for message in messages:
-                channel = message["subscription"]
-                self._heed(
-                    replies.get(channel) or answer.reply_to(bayeux.SUBSCRIBE), channel, positions[channel]
-                )
+            for channel in (message["subscription"] for message in messages):
+                self._heed(answer.reply_to_subscription(channel), channel, positions[channel])
             self._early += _decoded(answer)
 
     async def poll(self) -> list[Event]:
@@ -92,6 +90,8 @@ class Session:
         connected = answer.reply_to(bayeux.CONNECT)
         if connected.successful or not events:
             self._heed(connected)
+        if answer.ends_subscriptions:
+            self.advice = replace(self.advice, reconnect="handshake")
         return events
 
     async def leave(self) -> None:
@@ -100,20 +100,32 @@ class Session:
             return
         client_id, self._client_id = self._client_id, ""
         try:
-            await self._post([bayeux.disconnect(client_id)], within=_GOODBYE)
-        except SyncError:
+            async with asyncio.timeout(_GOODBYE.total_seconds()):  # with the token that it may take
+                await self._post([bayeux.disconnect(client_id)])
+        except (SyncError, TimeoutError):
             return  # it ends by itself in 40 seconds
 
     def _heed(self, reply: bayeux.Reply, channel: str = "", replay_id: str = "") -> None:
         self.advice = self.advice.revised(reply.advice)
-        if not reply.successful:
-            raise error_for(reply, channel, replay_id)
+        if reply.successful:
+            return
+        error = error_for(reply, channel, replay_id)
+        if isinstance(error, TransientError):
+            error.retry_after = max(
+                error.retry_after or timedelta(0), Advice().revised(reply.advice).interval
+            )
+        raise error
 
     async def _post(self, messages: list[dict[str, Any]], within: timedelta | None = None) -> Answer:
         self.grant = await self._auth.grant()
         body: Json = list(messages)
         request = Request("POST", self._path, json=body, repeatable=Repeatable.NEVER, answer_within=within)
-        response = await self._http.send(request, authorize=self._auth)
+        try:
+            response = await self._http.send(request, authorize=self._auth)
+        except TransientError as error:
+            if error.status == 401:  # a page in place of messages: it may be about the token all the same
+                await self._auth.refused(self.grant)
+            raise
         return bayeux.read(response.body)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.errors import SyncError
+from connectors.exchange import Limits
 from connectors.salesforce import rest
 from connectors.salesforce.models import Batch, ChangeEvent, SalesforceCredential, UndecodableEvent
 from connectors.salesforce.outages import Pace
@@ -65,9 +66,11 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(login: dict[str, Any], positions: Mapping[str, str | None]) -> AsyncIterator[Listener]:
-    """A listener whose channels are subscribed."""
-    async with rest.open(SalesforceCredential(**login)) as salesforce:
+async def listening(
+    login: dict[str, Any], positions: Mapping[str, str | None], limits: Limits = rest.LIMITS
+) -> AsyncIterator[Listener]:
+    """A listener whose channels are subscribed. `limits` are those of the token and of REST."""
+    async with rest.open(SalesforceCredential(**login), limits=limits) as salesforce:
         listener = Listener(salesforce)
         async with aclosing(listener.begin(positions)):
             assert (await listener.next()).events == ()
