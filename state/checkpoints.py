@@ -65,6 +65,17 @@ async def begin(db: Db, reader: Reader, channels: Collection[str], ahead: timede
     await database.execute(db, _SQL["begin"], *_key(reader), list(channels), ahead)
 
 
+async def follow(tx: Connection, reader: Reader, channels: Collection[str], new: Collection[str]) -> None:
+    """Of all the channels wanted some are `new`, and others may be wanted no more.
+
+    New ones take over from those: what they had not told yet is not lost when one takes the place of another.
+    Then their places are forgotten, so that one that is wanted again much later does not begin there.
+    """
+    if new:
+        await database.execute(tx, _SQL["take_over"], *_key(reader), list(channels), list(new))
+    await database.execute(tx, _SQL["forget"], *_key(reader), list(channels))
+
+
 async def now(db: Db) -> datetime:
     """By the clock of the database."""
     moment: datetime = await database.fetch_value(db, _SQL["now"])

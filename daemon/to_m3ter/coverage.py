@@ -4,7 +4,8 @@ An integration is owed every change committed since it was first enabled and con
 from listening: switched off, Salesforce or the vault away, a channel refused, another integration ahead. A
 channel wanted for the first time has no place: its new events are heard, and what was changed from going live
 until then is read again (windows.py). What was committed before that is not ours: it may have been entered in
-m3ter by hand.
+m3ter by hand. Channels that a field mapping names no more are forgotten; one that takes their place goes on
+from where they were.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +16,7 @@ import structlog
 from daemon.to_m3ter.workplace import Org
 from state import checkpoints
 from state.checkpoints import Position, Reader
-from state.database import Db
+from state.database import Db, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,12 @@ async def of(db: Db, org: Org, reader: Reader, channels: Collection[str]) -> Map
     """
     known = await checkpoints.get(db, reader, channels)
     new = [channel for channel in channels if channel not in known]
+    ahead = await _ahead(db, org) if new else timedelta(0)
+    async with transaction(db) as tx:
+        if new:
+            await checkpoints.begin(tx, reader, new, ahead)
+        await checkpoints.follow(tx, reader, channels, new)
     if new:
-        ahead = await _ahead(db, org)
-        await checkpoints.begin(db, reader, new, ahead)
         known = await checkpoints.get(db, reader, channels)
         for channel in new:
             since = known[channel].since.isoformat()

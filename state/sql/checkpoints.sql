@@ -21,6 +21,24 @@ WHERE i.integration_id = $1
 ORDER BY w.channel
 ON CONFLICT (integration_id, org_id, transport, channel) DO NOTHING;
 
+-- take_over --
+-- New channels ($5) go on from where those were that are wanted no more (of all but $4)
+UPDATE checkpoints AS k SET
+    since = least(k.since, g.since),
+    complete_until = least(k.complete_until, g.complete_until),
+    updated_at = now()
+FROM (
+    SELECT min(since) AS since, min(complete_until) AS complete_until FROM checkpoints
+    WHERE integration_id = $1 AND org_id = $2 AND transport = $3 AND channel <> ALL($4::text[])
+) AS g
+WHERE k.integration_id = $1 AND k.org_id = $2 AND k.transport = $3 AND k.channel = ANY($5::text[])
+  AND g.since IS NOT NULL;
+
+-- forget --
+-- The places of channels that are wanted no more (all but $4)
+DELETE FROM checkpoints
+WHERE integration_id = $1 AND org_id = $2 AND transport = $3 AND channel <> ALL($4::text[]);
+
 -- now --
 -- The database's clock
 SELECT clock_timestamp();

@@ -12,7 +12,16 @@ from state.checkpoints import Position
 from state.database import Pool
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
-from tests.integration.listening import begun, heard_of, listening, reader, reported, rows, windows
+from tests.integration.listening import (
+    begun,
+    heard_of,
+    is_covered,
+    listening,
+    reader,
+    reported,
+    rows,
+    windows,
+)
 from tests.sandboxes import LocalSandbox
 
 CUSTOM, EVENT, TOPIC = "/data/Deals__chn", "/event/Deal_Closed__e", "/topic/WonDeals"
@@ -142,12 +151,15 @@ async def test_a_refused_place_of_one_channel_leaves_the_places_of_the_others(
 async def test_a_channel_that_is_refused_does_not_keep_the_others_from_being_heard(
     house: House, deals: list[str]
 ) -> None:
+    async with listening(house):
+        await act_on_all(house, deals[:3])
+        await until(lambda: all_heard(house, deals[:3]))
     await house.salesforce("DELETE", f"/sobjects/PushTopic/{await topic_id(house)}")
     async with begun(house):
         said = await until(lambda: reported(house, "stream:", is_well=False))
-        for channel, deal in zip((CUSTOM, EVENT), deals, strict=False):
-            await act(house, channel, deal)
-        await until(lambda: all_heard(house, deals[:2]))
+        await act(house, CUSTOM, deals[3])
+        await act(house, EVENT, deals[4])
+        await until(lambda: all_heard(house, deals[:5]))
     assert f"The channel you requested to subscribe to doesn't exist {TOPIC}" in said.message
 
 
@@ -194,11 +206,16 @@ async def test_the_channels_follow_the_mapping(house: House, deals: list[str]) -
     async with listening(house):
         await act_on_all(house, deals[:3])
         await until(lambda: all_heard(house, deals[:3]))
+    # Changed while nobody listens: the channel that would have told of it is named no more.
+    await act(house, CUSTOM, deals[4])
+    await house.db.execute("DELETE FROM rereads")
     changed = TABLE.replace('"/data/Deals__chn" = {}', '"/data/OpportunityChangeEvent" = {}')
     await field_mappings.save(house.db, "opportunity", presets.text("opportunity") + changed)
     await house.sandbox.salesforce_control.clear_journal()
     async with listening(house):
         assert set(await subscribed(house)) == {"/data/OpportunityChangeEvent", EVENT, TOPIC}
+        assert await is_covered(house, deals[4])
+        assert set(await places(house)) == {EVENT, TOPIC}
         await act(house, CUSTOM, deals[3])
         await until(lambda: heard_of(house, deals[3]))
     assert (await heard_on(house))[CUSTOM] == [deals[0]]
