@@ -1,8 +1,9 @@
 """One HTTP server of the sandbox: an emulated system behind its journal, its faults and its control API."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -37,6 +38,7 @@ async def listening(system: System, clock: Clock, host: str, port: int) -> Async
     """Serve a system and give the port (0 asks for a free one); raises OSError when the port is taken."""
     misbehaviour = Misbehaviour(clock, system.manners)
     system.app.middlewares.insert(0, misbehaviour.middleware())
+    system.app.on_response_prepare.append(_dated(clock))
     control = Control(system.name, clock, misbehaviour, system.own_kinds, system.clear_own)
     control.add_routes(system.app)
     runner = web.AppRunner(
@@ -51,3 +53,12 @@ async def listening(system: System, clock: Clock, host: str, port: int) -> Async
         misbehaviour.stop()
         system.stop()
         await runner.cleanup()
+
+
+def _dated(clock: Clock) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Answers carry the sandbox's time, as far ahead as it was moved: by them clients know its clock."""
+
+    async def date(_request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = format_datetime(clock.now(), usegmt=True)
+
+    return date

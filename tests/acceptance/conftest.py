@@ -19,6 +19,8 @@ class Watch:
     def see(self, entry: Entry) -> None:
         if not entry.path.startswith(("/organizations/", "/oauth/")):
             return
+        if entry.status is None and not entry.request_body:
+            return  # cut off before its body was read, by a fault or because its sender was killed
         self.seen += 1
         if not openapi.is_named():  # the tests of the description itself say that it is absent
             return

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -145,3 +146,11 @@ async def test_wrong_usage_is_exit_code_2_and_a_taken_port_1(empty_sandbox: Loca
         assert process.returncode == code
         assert words in complaint.decode()
         assert "Traceback" not in complaint.decode()
+
+
+async def test_answers_carry_the_time_of_the_sandbox(sandbox: LocalSandbox) -> None:
+    await sandbox.salesforce_control.advance_clock(3 * 86_400)
+    for control in (sandbox.salesforce_control, sandbox.m3ter_control):
+        async with control.session.get(control.base_url + "/unknown") as response:
+            told = parsedate_to_datetime(response.headers["Date"])
+        assert abs((told - sandbox.running.clock.now()).total_seconds()) < 60

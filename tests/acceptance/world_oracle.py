@@ -1,0 +1,146 @@
+"""What must hold when a world is quiet, by the records in Salesforce alone; nothing of m3sync is asked."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from connectors.sandbox.salesforce.records import Org
+from tests.acceptance import oracle
+from tests.acceptance.oracle import Body, Expectation, Key
+from tests.acceptance.world_company import ACCOUNT, LINE, OPPORTUNITY, SITE, rows
+from tests.acceptance.worlds import World
+
+Entity = dict[str, Any]
+
+KINDS = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan")
+NAMED = (*KINDS, "Product", "PlanTemplate", "Aggregation")
+# The m3ter kinds that a record makes, which its disappearance leaves in force.
+MADE = {
+    OPPORTUNITY: ("Contract", "Commitment"),
+    LINE: ("Plan", "Pricing", "AccountPlan"),
+    SITE: ("Contract",),
+}
+
+
+async def complaints(world: World) -> list[str]:
+    """Everything that is not as Salesforce's present records say."""
+    found = Findings(world)
+    found.compare(expected(world.sandbox.running.org))
+    found.count_mappings()
+    found.miss()
+    await found.ask_database()
+    world.seen = found.ids
+    return found.complaints
+
+
+def expected(org: Org) -> Expectation:
+    """One of each for each living Account and site, and for each won agreement with its lines."""
+    wanted: Expectation = {("Account", row["Id"]): oracle._account(row) for row in rows(org, ACCOUNT)}
+    for row in rows(org, SITE):
+        if org.row(row.get("Account__c")) is not None:
+            wanted["Contract", row["Id"]] = {
+                "accountId": f"Account:{row['Account__c']}",
+                "name": row["Name"],
+                "code": row["Id"],
+                "startDate": row["Opened_On__c"],
+                "endDate": oracle.OPEN_ENDED,
+            }
+    return wanted | oracle.expected(org, [row["Id"] for row in rows(org, OPPORTUNITY)])
+
+
+class Findings:
+    """m3ter's entities by what they are made from, and what is wrong with them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.complaints: list[str] = []
+        m3ter = world.sandbox.running.organization
+        self._entities = {kind: m3ter.all(kind) for kind in NAMED}
+        self._mappings = m3ter.all("ExternalMapping")
+        self._names = {
+            each["id"]: f"{kind}:{each.get('code', '')}" for kind in NAMED for each in self._entities[kind]
+        }
+        self.ids = {each["id"] for kind in KINDS for each in self._entities[kind]}
+        self._made: dict[Key, list[Entity]] = defaultdict(list)
+        for kind in KINDS:
+            for each in self._entities[kind]:
+                self._made[kind, self._origin(kind, each)].append(each)
+
+    def _origin(self, kind: str, entity: Entity) -> str:
+        """The record that it is made from: its code, and that of its Contract for a Commitment."""
+        if kind == "Commitment":
+            return self._names.get(entity["contractId"], "?").removeprefix("Contract:")
+        return str(entity.get("code"))
+
+    def compare(self, wanted: Expectation) -> None:
+        for key, said in wanted.items():
+            body = {name: value for name, value in said.items() if value != []}
+            there = [self._plain(key[0], each) for each in self._made.get(key, [])]
+            if there != [body]:
+                self.complaints.append(f"{' '.join(key)}: wanted {_short(body, there)}")
+        doubled = {key: len(there) for key, there in self._made.items() if len(there) > 1}
+        if doubled:
+            self.complaints.append(f"more than one in m3ter: {doubled}")
+
+    def _plain(self, kind: str, entity: Mapping[str, Any]) -> Body:
+        return oracle.plain(kind, entity, self._names)
+
+    def count_mappings(self) -> None:
+        """Each entity is mapped once, to the record that it is made from."""
+        said = [(each["m3terEntity"], each["externalId"], each["m3terId"]) for each in self._mappings]
+        meant = [(kind, origin, each["id"]) for (kind, origin), made in self._made.items() for each in made]
+        if sorted(said) != sorted(meant):
+            wrong = sorted(set(said) ^ set(meant))
+            self.complaints.append(f"external mappings: {wrong or 'some twice'}")
+
+    def miss(self) -> None:
+        """What was in m3ter stays there."""
+        if gone := self.world.seen - self.ids:
+            self.complaints.append(f"gone from m3ter: {gone}")
+
+    async def ask_database(self) -> None:
+        """Nothing is set aside or half done, and what is gone and in force is told by a last run."""
+        db = self.world.house.db
+        counts = {
+            "open intents": "SELECT count(*) FROM intents WHERE status = 'OPEN'",
+            "set aside": "SELECT count(*) FROM inbox WHERE status = 'SET_ASIDE'",
+            "unfinished runs": "SELECT count(*) FROM runs WHERE completed_at IS NULL",
+            "leases": "SELECT count(*) FROM leases WHERE lease_until > now()",
+        }
+        for name, statement in counts.items():
+            if number := await db.fetchval(statement):
+                self.complaints.append(f"{number} {name}")
+        told = await db.fetch(
+            """SELECT DISTINCT ON (record_id) record_id, sync_status, run_id FROM runs
+               WHERE sync_status IS NOT NULL ORDER BY record_id, started_at DESC"""
+        )
+        status = {row["record_id"]: row["sync_status"] for row in told}
+        for record_id, what in self._orphans().items():
+            if status.get(record_id) not in ("Failed", "Partial Success"):
+                self.complaints.append(f"{what}, and {record_id} is {status.get(record_id, 'untold')}")
+
+    def _orphans(self) -> dict[str, str]:
+        """Records whose last word must be a complaint -> why: gone ones, and those that lost a line."""
+        org, found = self.world.sandbox.running.org, dict[str, str]()
+        for object_name, kinds in MADE.items():
+            for record_id in self.world.company.ids[object_name]:
+                made = [kind for kind in kinds if (kind, record_id) in self._made]
+                if not made or org.row(record_id) is not None:
+                    continue
+                what = f"{object_name} {record_id} is gone and its {', '.join(made)} in force"
+                if object_name == OPPORTUNITY:
+                    found[record_id] = what
+                elif object_name == LINE and self._is_won(self.world.company.parent_of[record_id]):
+                    found[self.world.company.parent_of[record_id]] = what
+        return found
+
+    def _is_won(self, record_id: str) -> bool:
+        row = self.world.sandbox.running.org.row(record_id)
+        return row is not None and bool(row["IsWon"])
+
+
+def _short(wanted: Body, there: list[Body]) -> str:
+    if len(there) != 1:
+        return f"one, and there are {len(there)}"
+    differing = {name for name in {*wanted, *there[0]} if wanted.get(name) != there[0].get(name)}
+    return "; ".join(f"{name}={wanted.get(name)}, not {there[0].get(name)}" for name in sorted(differing))
