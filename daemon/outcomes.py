@@ -1,4 +1,4 @@
-"""What a sync came to, in the words and shapes of m3ter's Sync to m3ter invocable action."""
+"""What a sync came to in the words of Sync to m3ter, and all that follows from it in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,9 +11,6 @@ from state import inbox, own_writes, record_parents, record_states, rereads, run
 from state.database import Db, transaction
 from state.models import Claim, RecordState, RunStatus, SyncStatus
 from state.run_models import LogLine, Run, RunObject, RunResult
-
-# m3ter's Apex class is m3.SyncToM3terService; Salesforce calls an Apex action namespace__Class.
-ACTION_NAME = "m3__SyncToM3terService"
 
 
 class Action(StrEnum):
@@ -137,41 +134,6 @@ def too_many_records(count: int) -> SyncResult:
 
 def no_record() -> SyncResult:
     return failed("No Salesforce record id was given.", "Give the id of one record, 15 or 18 characters.")
-
-
-def invocable_action(result: SyncResult) -> list[dict[str, Any]]:
-    """The answer of Salesforce's REST API to an invocable action, for this result (one element a request)."""
-    # A flow that did not succeed is still an action that ran; only a Failed one is an error of the action.
-    ran = result.sync_status is not SyncStatus.FAILED
-    error = {"statusCode": "INVOCABLE_ACTION_ERROR", "message": _with_instruction(result), "fields": []}
-    outputs = {
-        "success": result.success,
-        "syncStatus": result.sync_status.value,
-        "message": result.message,
-        "objectResults": [_as_output(item) for item in result.object_results],
-        "concatenatedResults": result.concatenated_results,
-    }
-    return [
-        {
-            "actionName": ACTION_NAME,
-            "isSuccess": ran,
-            "errors": None if ran else [error],
-            "outputValues": outputs,
-        }
-    ]
-
-
-def _as_output(result: ObjectResult) -> dict[str, Any]:
-    return {
-        "objectName": result.object_name,
-        "success": result.success,
-        "message": result.message,
-        "salesforceId": result.salesforce_id,
-    }
-
-
-def _with_instruction(result: SyncResult) -> str:
-    return f"{result.message} {result.instruction}".rstrip()
 
 
 def _truth(value: bool) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from daemon import app, outcomes
+from daemon import app, invocable
 from daemon.cli import printing, resyncing, session
 from daemon.cli.resyncing import Span
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, command
@@ -57,7 +57,7 @@ async def sync(
     settings = session.load_settings()
     result = await app.sync_one(settings, ids, integration)
     if as_json:
-        printing.document(outcomes.invocable_action(result))
+        printing.document(invocable.answer(result))
     else:
         _print(result)
     return None if result.success else FAILED

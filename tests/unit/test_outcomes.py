@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon import outcomes
+from daemon import invocable, outcomes
 from daemon.outcomes import Action
 from state.models import SyncStatus
 
@@ -72,7 +72,7 @@ def test_why_an_object_was_not_attempted_is_told() -> None:
 
 def test_the_invocable_action_has_salesforces_shape() -> None:
     result = outcomes.finished([outcomes.written("Account", ACCOUNT, Action.CREATED, M3TER_ID)])
-    assert outcomes.invocable_action(result) == [
+    assert invocable.answer(result) == [
         {
             "actionName": "m3__SyncToM3terService",
             "isSuccess": True,
@@ -96,7 +96,7 @@ def test_the_invocable_action_has_salesforces_shape() -> None:
 
 
 def test_a_failed_action_has_errors_and_still_its_output() -> None:
-    answer = outcomes.invocable_action(outcomes.too_many_records(3))[0]
+    answer = invocable.answer(outcomes.too_many_records(3))[0]
     assert answer["isSuccess"] is False
     assert "3 were given" in answer["errors"][0]["message"]
     assert answer["outputValues"]["syncStatus"] == "Failed"
