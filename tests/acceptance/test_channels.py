@@ -208,6 +208,7 @@ async def test_the_channels_follow_the_mapping(house: House, deals: list[str]) -
         await until(lambda: all_heard(house, deals[:3]))
     # Changed while nobody listens: the channel that would have told of it is named no more.
     await act(house, CUSTOM, deals[4])
+    await house.sandbox.salesforce_control.advance_clock(60)
     await house.db.execute("DELETE FROM rereads")
     changed = TABLE.replace('"/data/Deals__chn" = {}', '"/data/OpportunityChangeEvent" = {}')
     await field_mappings.save(house.db, "opportunity", presets.text("opportunity") + changed)
