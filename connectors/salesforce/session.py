@@ -120,12 +120,7 @@ class Session:
         self.grant = await self._auth.grant()
         body: Json = list(messages)
         request = Request("POST", self._path, json=body, repeatable=Repeatable.NEVER, answer_within=within)
-        try:
-            response = await self._http.send(request, authorize=self._auth)
-        except TransientError as error:
-            if error.status == 401:  # a page in place of messages: it may be about the token all the same
-                await self._auth.refused(self.grant)
-            raise
+        response = await self._http.send(request, authorize=self._auth)
         return bayeux.read(response.body)
 
 

@@ -59,6 +59,7 @@ class _Meaning(Enum):
 _PHRASES: tuple[tuple[str, _Meaning], ...] = (
     ("server is too busy", _Meaning.BUSY),
     ("503::", _Meaning.BUSY),
+    ("subscription limit exceeded", _Meaning.CHANNEL),  # of one topic: the others are not to wait for it
     ("limit exceeded", _Meaning.LIMIT),
     ("concurrency limit", _Meaning.LIMIT),
     ("dos limit", _Meaning.LIMIT),
