@@ -123,7 +123,7 @@ def sift(changes: Sequence[Seen], expected: Sequence[Expected]) -> Sifted:
             outcome.verdicts.append(Verdict.ECHO)  # another integration heard it before
             continue
         related = [each for each in waiting if _concerns(each.write, change)]
-        echoed = next((each for each in related if _is_echo(each.write, change)), None)
+        echoed = next((each for each in related if _is_echo_of(each, change, related)), None)
         over = _over(related, change, echoed)
         is_echo = echoed is not None and not change.contradicts
         outcome.verdicts.append(_verdict(change, is_echo=is_echo, was_expected=bool(over)))
@@ -149,6 +149,17 @@ def _concerns(write: OwnWrite, change: Seen) -> bool:
     if write.kind is WriteKind.CREATE:
         return change.change_type == WriteKind.CREATE and write.key in change.fields.values()
     return write.record_id == change.record_id
+
+
+def _is_echo_of(each: Expected, change: Seen, related: Sequence[Expected]) -> bool:
+    """Whether it is the echo of this write. Where a later one wrote something else to the same field, nobody
+    can tell: the first may never have been sent, the later one may have changed nothing, and somebody else
+    may have done after both what the first was to do."""
+    return _is_echo(each.write, change) and not any(
+        later.own_write_id > each.own_write_id and later.write.fields.get(name, value) != value
+        for later in related
+        for name, value in change.fields.items()
+    )
 
 
 def _is_echo(write: OwnWrite, change: Seen) -> bool:
