@@ -202,3 +202,17 @@ async def test_a_failure_is_told_until_a_page_is_kept(db: Pool, agreements: UUID
     await db.execute("UPDATE rereads SET due_at = now()")
     assert (await page(db, await taken(db, agreements), 1)).attempts == 1
     assert (await story(db, reread.reread_id)).error is None
+
+
+async def test_a_window_that_is_given_up_is_read_by_nobody_and_its_reader_loses_it(
+    db: Pool, agreements: UUID
+) -> None:
+    (waiting,) = await opened(db, agreements, Window("Opportunity", RereadCause.SILENT))
+    assert await rereads.cancel(db, waiting)
+    assert await rereads.claim(db, agreements, ORG, LEASE) is None
+    reread = await begun(db, agreements)
+    assert await rereads.cancel(db, reread.reread_id)
+    with pytest.raises(LeaseLost):
+        await page(db, reread, 1)
+    assert not await rereads.cancel(db, reread.reread_id)
+    assert (await story(db, waiting)).detail == "Given up by hand."
