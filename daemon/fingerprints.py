@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from connectors import wire
 from connectors.errors import RejectedError
 from connectors.salesforce.models import to_id18
 
@@ -104,7 +103,7 @@ def _canonical(value: object) -> str:
         case None:
             return "nothing"
         case _:
-            return f"other {wire.dumps(value).decode()}"
+            return f"other {value!r}"
 
 
 def _number(value: Decimal) -> str:
