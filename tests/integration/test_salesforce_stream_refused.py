@@ -1,8 +1,8 @@
 """Every refusal that Salesforce documents, at each exchange where it may come, and what becomes of it.
 
 The texts are those of the Streaming API guide (Streaming API Error Codes; Handling Errors).
-TOKEN: a fresh token is had, and no outage told. SESSION: handshake and subscribe again, with the token as it is.
-AWAY: an outage that is waited out and told once at each end, with the token as it is.
+TOKEN: a fresh token is had, and no outage told. SESSION: handshake and subscribe again.
+AWAY: an outage that is waited out and told once at each end. The last two leave the token as it is.
 The table is also the list of what other clients do wrong: one refusal taken for another, a page taken for
 messages, a channel dropped silently.
 """

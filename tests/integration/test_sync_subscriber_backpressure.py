@@ -11,8 +11,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from connectors.sandbox.salesforce.cometd_sessions import REPLY_EVENTS
 from connectors.salesforce.models import ChangeEvent
+from connectors.sandbox.salesforce.cometd_sessions import REPLY_EVENTS
 from daemon.to_m3ter import presets
 from state import inbox
 from state.database import Pool
