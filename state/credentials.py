@@ -59,12 +59,14 @@ async def rotate(
 async def alone(db: Pool, credential_id: UUID) -> AsyncIterator[None]:
     """While inside, no other process is: for what may be spent only once."""
     async with database.connection(db) as held:
-        while not await database.fetch_value(held, _SQL["try_alone"], credential_id):  # noqa: ASYNC110 - only asking tells
-            await asyncio.sleep(_LOOK_AGAIN)  # the lock of another session tells nobody that it is free
         try:
+            while not await database.fetch_value(held, _SQL["try_alone"], credential_id):  # noqa: ASYNC110 - only asking tells
+                await asyncio.sleep(_LOOK_AGAIN)  # the lock of another session tells nobody that it is free
             yield
-        finally:
             await database.fetch_value(held, _SQL["not_alone"], credential_id)
+        except BaseException:
+            held.terminate()  # the lock goes with the session, however far it had come
+            raise
 
 
 async def get(db: Db, vault: Vault, name_or_id: str | UUID) -> tuple[Credential, dict[str, Any]]:

@@ -52,6 +52,7 @@ async def connect(url: str, *, min_size: int = 1, max_size: int = 12) -> AsyncIt
             command_timeout=_ANSWER.total_seconds(),
             server_settings=_SESSION,
             init=_set_up,
+            reset=_leave,
         )
     try:
         with explaining(url):
@@ -81,6 +82,11 @@ async def _set_up(connection: Connection) -> None:
         encoder=storable.encode_json,
         decoder=storable.decode_json,
     )
+
+
+async def _leave(_connection: Connection) -> None:
+    """Nothing: asyncpg itself rolls back what was left open, and whoever changes a session besides (LISTEN, a
+    session's lock) changes it back or ends it. Its general reset is a round trip for every statement."""
 
 
 async def _check_server(pool: Pool) -> None:

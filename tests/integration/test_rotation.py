@@ -99,3 +99,20 @@ async def test_a_secret_is_only_rotated_from_what_is_kept(db: Pool) -> None:
     assert await kept_token(db) == "b"
     await credentials.remove(db, "org")
     assert not await credentials.rotate(db, KEPT, key, {"refresh_token": "b"}, {"refresh_token": "d"})
+
+
+async def test_who_is_cancelled_while_spending_gives_way_to_the_next(db: Pool) -> None:
+    credential = await add(db, {"refresh_token": "token-0"})
+    entered = asyncio.Event()
+
+    async def spending() -> None:
+        async with credentials.alone(db, credential.credential_id):
+            entered.set()
+            await asyncio.Event().wait()
+
+    first = asyncio.create_task(spending(), name="spending")
+    await entered.wait()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    async with asyncio.timeout(5), credentials.alone(db, credential.credential_id):
+        assert first.cancelled()
