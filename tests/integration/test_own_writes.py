@@ -172,9 +172,9 @@ async def test_a_write_told_and_never_sent_hides_nobodys_change_after_the_record
     house: House, ids: list[str]
 ) -> None:
     """The crash between telling and writing."""
-    await expect(house, echoes.update("Opportunity", ids[0], OURS))
-    assert (await house.attempt(ids[0])).message
     async with listening(house):
+        await expect(house, echoes.update("Opportunity", ids[0], OURS))
+        assert (await house.attempt(ids[0])).message
         await touch(house, "Opportunity", ids[0], OURS)
         await until(rows(house, 1))
     assert "echo" not in await verdicts(house, ids[0])
