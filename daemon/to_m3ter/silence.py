@@ -120,16 +120,16 @@ class Doubt:
         if known is None or known.complete_until >= settled:
             return False
         changed = await self._changed(channel, known.complete_until + _INSTANT, settled)
-        reader, overlap = self.listener.reader, self.listener.overlap
+        reader = self.listener.reader
         async with transaction(self.listener.db) as tx:
+            # By now it may have been heard.
             current = await self._position(tx, channel) or known
             unheard = [name for name, at in changed.items() if at > current.complete_until]
-            until = now + windows.AHEAD if unheard else settled
             if unheard:
-                measure = Measure(until, overlap)
+                measure = Measure(now, self.listener.overlap)
                 opened = windows.silent(self.listener.watched, channel, current, unheard, measure)
                 await windows.record(tx, reader, opened)
-            await checkpoints.complete(tx, reader, [channel], until)
+            await checkpoints.complete(tx, reader, [channel], now if unheard else settled)
         return bool(unheard)
 
     async def _position(self, db: Db, channel: str) -> Position | None:

@@ -189,12 +189,11 @@ class Subscriber:
         placeless = {channel: each for channel, each in known.items() if not each.has_place}
         if not placeless:
             return
-        until = await coverage.now(self.db, self.org) + windows.AHEAD
-        measure = Measure(until, self.timings.overlap)
+        measure = Measure(await coverage.now(self.db, self.org), self.timings.overlap)
         opened = windows.without_place(self.watched, placeless, self._lost, measure)
         async with transaction(self.db) as tx:
             await windows.record(tx, reader, opened)
-            await checkpoints.complete(tx, reader, placeless, until)
+            await checkpoints.complete(tx, reader, placeless, measure.now)
 
     async def _keep(self, batch: Batch, reader: Reader) -> None:
         found = intake.sort(batch.events, self.watched)

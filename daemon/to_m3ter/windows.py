@@ -23,10 +23,18 @@ _EVENTLESS = "The channel was subscribed anew before its first event: it had no 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far a window reaches: to `until`, and from `overlap` before a channel is known to be complete."""
+    """How far a window reaches: from `overlap` before a channel is complete until just after now.
 
-    until: datetime
+    The channel is complete until `now` then, and no later: what is changed from now on may be changed when
+    the window has been read already.
+    """
+
+    now: datetime
     overlap: timedelta
+
+    @property
+    def until(self) -> datetime:
+        return self.now + AHEAD
 
 
 def without_place(

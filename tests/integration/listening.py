@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from connectors.salesforce.outages import Pace
 from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.subscriber import Timings
-from daemon.to_m3ter.tasks import Tasks
-from state import checkpoints, health, inbox, vault
+from daemon.to_m3ter.tasks import Manner, Tasks
+from state import checkpoints, health, inbox, rereads, vault
 from state.checkpoints import Position, Reader
 from state.models import Health, InboxRow
+from state.rereads import RereadStory
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 
@@ -27,14 +28,14 @@ HASTY = replace(
 
 
 @asynccontextmanager
-async def begun(house: House, *names: str) -> AsyncIterator[list[str]]:
+async def begun(house: House, *names: str, manner: Manner = HASTY) -> AsyncIterator[list[str]]:
     """The streams of the integrations named, or of all that are enabled, just started; gives their names."""
     kept = vault.load_or_create_key(house.settings.vault_key_path)
     stop = asyncio.Event()
     async with Links(house.db, kept, houses.HURRIED) as links, asyncio.TaskGroup() as group:
         streams = [
             task
-            for task in await Tasks(house.db, links, HASTY).wanted()
+            for task in await Tasks(house.db, links, manner).wanted()
             if task.name.startswith("stream:") and (not names or task.name.partition(":")[2] in names)
         ]
         for task in streams:
@@ -47,9 +48,9 @@ async def begun(house: House, *names: str) -> AsyncIterator[list[str]]:
 
 
 @asynccontextmanager
-async def listening(house: House, *names: str) -> AsyncIterator[None]:
+async def listening(house: House, *names: str, manner: Manner = HASTY) -> AsyncIterator[None]:
     """The same, once they all listen."""
-    async with begun(house, *names) as streams:
+    async with begun(house, *names, manner=manner) as streams:
         for name in streams:
             await until(partial(reported, house, name, is_well=True))
         yield
@@ -87,3 +88,35 @@ async def heard_of(house: House, record_id: str) -> bool:
 async def wanted_by(house: House, record_id: str) -> set[str]:
     """The integrations whose inbox has the record."""
     return {row.integration_name for row in await inbox.find(house.db, record_id=record_id)}
+
+
+async def windows(house: House, cause: str = "") -> list[RereadStory]:
+    """What is to be read again, the latest first, for all causes or one."""
+    return [each for each in await rereads.latest(house.db, limit=100) if each.cause.startswith(cause)]
+
+
+async def is_covered(house: House, record_id: str, object_name: str = "Opportunity") -> bool:
+    """Whether a window that is to be read holds the record's last change, be it its deletion."""
+    soql = f"SELECT SystemModstamp FROM {object_name} WHERE Id = '{record_id}'"
+    found = await house.salesforce("GET", f"/queryAll?q={soql.replace(' ', '+')}")
+    at = datetime.fromisoformat(found["records"][0]["SystemModstamp"])
+    return any(
+        each.object_name == object_name
+        and (each.from_at is None or each.from_at <= at)
+        and (each.until_at is None or at <= each.until_at)
+        for each in await windows(house)
+    )
+
+
+async def placed(house: House, count: int = 1) -> None:
+    """Give both channels a place: one event each, seen by every stream, and forgotten."""
+    lines = await house.query("SELECT Id, OpportunityId FROM OpportunityLineItem LIMIT 1")
+    await touch(house, "Opportunity", lines[0]["OpportunityId"], {"NextStep": "for a place"})
+    await touch(house, "OpportunityLineItem", lines[0]["Id"], {"Description": "for a place"})
+    await until(partial(_have_places, house, count))
+    await house.db.execute("DELETE FROM inbox; DELETE FROM change_events; DELETE FROM rereads")
+
+
+async def _have_places(house: House, count: int) -> bool:
+    found = await house.db.fetchval("SELECT count(*) FROM checkpoints WHERE replay_id <> '-1'")
+    return bool(found >= 2 * count)

@@ -1,7 +1,7 @@
 """What an integration hears does not depend on others, nor on when Salesforce could first be reached."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from tests.integration.listening import (
     OPPORTUNITIES,
     begun,
     heard_of,
+    is_covered,
     listening,
+    placed,
     positions,
     reported,
     rows,
     touch,
     wanted_by,
+    windows,
 )
 from tests.sandboxes import LocalSandbox
 
@@ -95,7 +98,7 @@ async def test_one_that_was_away_hears_what_passed_and_its_neighbour_does_not_he
 ) -> None:
     await others(house)
     async with listening(house):
-        pass
+        await placed(house, 2)
     await away(house)
     async with listening(house):
         await win(house, deal)
@@ -108,6 +111,7 @@ async def test_one_that_was_away_hears_what_passed_and_its_neighbour_does_not_he
         await touch(house, "Opportunity", await another(house), {"NextStep": "after it"})
         await until(rows(house, 3))
     assert await wanted_by(house, deal) == {"others"}
+    assert await windows(house) == []
 
 
 async def another(house: House) -> str:
@@ -120,29 +124,28 @@ async def test_a_stream_with_another_credential_of_the_org_keeps_its_own_place(
 ) -> None:
     await others(house, credential="second user")
     async with listening(house):
-        await touch(house, "Opportunity", await another(house), {"NextStep": "heard by both"})
-        await until(rows(house, 2))
+        await placed(house, 2)
     async with listening(house, "agreements"):
         await win(house, deal)
-        await until(rows(house, 3))
+        await until(rows(house, 1))
     async with listening(house):
-        await until(rows(house, 4))
+        await until(rows(house, 2))
     assert await wanted_by(house, deal) == BOTH
+    assert await windows(house) == []
 
 
-async def test_what_passed_beyond_the_retention_is_told(house: House, deal: str) -> None:
+async def test_what_passed_beyond_the_retention_is_read_again(house: House, deal: str) -> None:
     await others(house)
     async with listening(house):
-        await touch(house, "Opportunity", await another(house), {"NextStep": "heard by both"})
-        await until(rows(house, 2))
+        await placed(house, 2)
     await integrations.disable(house.db, "others")
     await win(house, deal)
     await house.sandbox.salesforce_control.fault("purge")
     await integrations.enable(house.db, "others")
     async with listening(house, "others"):
-        window = await until(lambda: reported(house, "window:others:", is_well=False))
-    assert window.subject == f"window:others:{OPPORTUNITIES}"
-    assert "m3sync sync" in window.instruction
+        found = await until(lambda: windows(house, "replay refused"))
+    assert {each.integration_name for each in found} == {"others"}
+    assert await is_covered(house, deal)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +157,7 @@ async def test_what_passed_beyond_the_retention_is_told(house: House, deal: str)
     ],
     ids=["channel refused", "stream away", "no token"],
 )
-async def test_what_is_won_before_the_first_subscription_is_heard(
+async def test_what_is_won_before_the_first_subscription_is_read_again(
     house: House, deal: str, fault: dict[str, Any]
 ) -> None:
     await win(house, await another(house))  # also signs in, so that the next win needs no token
@@ -164,19 +167,18 @@ async def test_what_is_won_before_the_first_subscription_is_heard(
         await until(lambda: reported(house, "stream:agreements", is_well=False))
         await win(house, deal)
         await control.clear_faults()
-        await until(lambda: heard_of(house, deal))
-    assert await wanted_by(house, deal) == {"agreements"}
+        await until(lambda: is_covered(house, deal))
 
 
-async def test_nothing_from_before_going_live_is_heard_however_often_it_is_started(
+async def test_nothing_from_before_going_live_is_read_again_however_often_it_is_started(
     house: House, deal: str
 ) -> None:
     await win(house, deal)
     await touch(house, "OpportunityLineItem", await line_of(house, deal), {"Quantity": 9})
-    await go_live_in(house, timedelta(minutes=10))
+    # As if that had been some time before it was enabled, which is told by the database's clock.
+    await house.sandbox.salesforce_control.advance_clock(timedelta(minutes=10).total_seconds())
     async with listening(house):
-        await until(lambda: left_out(house, OPPORTUNITIES))
-        await until(lambda: left_out(house, LINES))
+        assert len(await windows(house, "first start")) == 2
     await mend_own_mapping(house)
     await house.sandbox.salesforce_control.fault("refuse_subscription", channel=LINES, error=REFUSAL, times=1)
     later = await another(house)
@@ -185,23 +187,14 @@ async def test_nothing_from_before_going_live_is_heard_however_often_it_is_start
             await touch(house, "Opportunity", later, {"NextStep": f"step {number}"})
             await until(lambda: heard_of(house, later))
     assert [row.record_id for row in await inbox.find(house.db)] == [later]
-    assert not await heard_of(house, deal)
+    assert await is_covered(house, later), "it lies in the window that was opened last"
+    assert not await is_covered(house, deal)
+    assert not await is_covered(house, await line_of(house, deal), "OpportunityLineItem")
 
 
 async def line_of(house: House, deal: str) -> str:
     found = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{deal}'")
     return str(found[0]["Id"])
-
-
-async def go_live_in(house: House, wait: timedelta) -> None:
-    """As if it had been enabled some time after what has happened so far."""
-    await house.db.execute("UPDATE integrations SET live_at = live_at + $1::interval", wait)
-    await house.sandbox.salesforce_control.advance_clock(wait.total_seconds() + 60)
-
-
-async def left_out(house: House, channel: str) -> int:
-    found = (await positions(house)).get(channel)
-    return found.left_out if found else 0
 
 
 async def mend_own_mapping(house: House) -> None:
@@ -213,11 +206,22 @@ async def test_a_channel_that_never_had_an_event_misses_nothing_across_a_restart
     house: House, deal: str
 ) -> None:
     async with listening(house):
-        pass
+        first = await windows(house)
+    await house.db.execute("DELETE FROM rereads")
+    await house.sandbox.salesforce_control.advance_clock(timedelta(hours=1).total_seconds())
     await win(house, deal)
     async with listening(house):
-        await until(rows(house, 1))
-    assert await wanted_by(house, deal) == {"agreements"}
+        assert await is_covered(house, deal)
+    reach = timedelta(hours=1, minutes=3)  # and no further back than it was enabled
+    assert len(first) == 2
+    for each in await windows(house):
+        assert each.from_at == await began(house)
+        assert each.until_at is not None
+        assert each.until_at - each.from_at < reach
+
+
+async def began(house: House) -> datetime:
+    return (await positions(house))[OPPORTUNITIES].since
 
 
 async def test_the_beginning_is_told_by_the_clock_of_salesforce(
