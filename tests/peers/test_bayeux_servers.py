@@ -75,8 +75,8 @@ async def test_it_survives_a_killed_and_restarted_server(peer: Peer) -> None:
         assert [str(each) == OVER for each in listener.outages] == [False, True] * 2
 
 
-async def test_a_server_that_is_restarted_under_its_poll_is_no_outage_when_quick(peer: Peer) -> None:
-    """What it forgot is only a session: 402::session_unknown here, 401:...:Unknown client there."""
+async def test_a_session_that_the_server_forgot_is_made_anew_and_is_no_outage(peer: Peer) -> None:
+    """It says 402::session_unknown here, and 401:...:Unknown client there."""
     async with listening(peer.login, {ACCOUNTS: None}) as listener:
         await peer.subscribed(ACCOUNTS)
         await peer.publish(ACCOUNTS, change(Name="before"))
