@@ -193,11 +193,12 @@ async def test_an_event_that_names_no_record_leaves_a_window_open_to_the_end_and
 async def test_a_window_is_open_or_the_place_did_not_move(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failing = rereads.open_windows, True
+    real, failing, tried = rereads.open_windows, True, asyncio.Event()
 
     async def fail(*given: Any) -> Any:
         opened = await real(*given)
         if failing:
+            tried.set()
             raise DatabaseUnavailable("killed", "before the commit")
         return opened
 
@@ -206,7 +207,7 @@ async def test_a_window_is_open_or_the_place_did_not_move(
         before = await positions(house)
         monkeypatch.setattr(rereads, "open_windows", fail)
         await house.sandbox.salesforce_control.fault("overflow", object="Opportunity")
-        await asyncio.sleep(0)
+        await tried.wait()
         assert (await windows(house), await positions(house)) == ([], before)
         failing = False
         await until(lambda: windows(house, "overflow"))
