@@ -17,7 +17,6 @@ UNSUBSCRIBE = "/meta/unsubscribe"
 DISCONNECT = "/meta/disconnect"
 
 NEW_ONLY = "-1"
-ALL_RETAINED = "-2"
 
 # Salesforce takes request bodies up to 32,768 bytes; a subscribe message has some 300.
 _SUBSCRIPTIONS_AT_ONCE = 40

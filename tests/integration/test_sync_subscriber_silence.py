@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ async def test_a_channel_that_was_quiet_beyond_the_retention_leaves_a_small_wind
         before = {name: each.complete_until for name, each in (await positions(house)).items()}
         await advance(house, 71 * HOUR)
         for channel, moment in before.items():
-            await until(lambda c=channel, m=moment: complete_beyond(house, c, m + 70 * HOUR))
+            await until(partial(complete_beyond, house, channel, moment + 70 * HOUR))
         assert await windows(house) == []
     await advance(house, 2 * HOUR)
     house._tokens.clear()  # nobody's session lasts that long
@@ -124,7 +125,7 @@ async def test_what_was_heard_raises_no_alarm(house: House, deal: str) -> None:
             await until(rows(house, 1))
             before = (await positions(house))[OPPORTUNITIES].complete_until
             await advance(house, timedelta(minutes=10))
-            await until(lambda b=before: complete_beyond(house, OPPORTUNITIES, b + timedelta(minutes=5)))
+            await until(partial(complete_beyond, house, OPPORTUNITIES, before + timedelta(minutes=5)))
         assert await windows(house) == []
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +99,11 @@ async def test_what_changes_while_the_place_is_being_lost_is_heard_or_in_the_win
             await house.sandbox.salesforce_control.fault("purge")
             await house.sandbox.salesforce_control.fault("refuse_replay")
             await house.sandbox.salesforce_control.fault("drop_session")
-            await until(lambda b=before: more_windows(house, b))
+            await until(partial(more_windows, house, before))
         changing.cancel()
         await asyncio.gather(changing, return_exceptions=True)
         for record_id in made:
-            await until(lambda r=record_id: is_found(house, r))
+            await until(partial(is_found, house, record_id))
 
 
 async def more_windows(house: House, before: int) -> bool:
