@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -28,20 +29,34 @@ class Kind(StrEnum):
     RATE_LIMITED = "rate_limited"  # the system's own answer to too many requests
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a fault sees of a request; `query` is decoded, `body` only there when a fault looks at it."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: str = ""
+
+
 class Match(BaseModel):
-    """Which requests: globs over method and path; a path that starts with ^ is a regular expression."""
+    """Which requests: globs over each part; a path that starts with ^ is a regular expression."""
 
     model_config = ConfigDict(extra="forbid")
     method: str = "*"
     path: str = "*"
+    query: str = "*"
+    body: str = "*"
 
-    def fits(self, method: str, path: str) -> bool:
+    def fits(self, asked: Asked) -> bool:
         """Whether a request is one of these."""
-        if not fnmatchcase(method.upper(), self.method.upper()):
+        if not fnmatchcase(asked.method.upper(), self.method.upper()):
+            return False
+        if not (fnmatchcase(asked.query, self.query) and fnmatchcase(asked.body, self.body)):
             return False
         if self.path.startswith("^"):
-            return re.search(self.path, path) is not None
-        return fnmatchcase(path, self.path)
+            return re.search(self.path, asked.path) is not None
+        return fnmatchcase(asked.path, self.path)
 
 
 class FaultRequest(BaseModel):
@@ -74,9 +89,9 @@ class Fault:
         """Whether it met as many requests as it was posted for."""
         return self.request.times is not None and self.hits >= self.request.times
 
-    def takes(self, method: str, path: str) -> bool:
+    def takes(self, asked: Asked) -> bool:
         """Whether this request meets the fault; counts it if so."""
-        if self.is_spent or not self.request.match.fits(method, path):
+        if self.is_spent or not self.request.match.fits(asked):
             return False
         if self._to_skip:
             self._to_skip -= 1
@@ -122,9 +137,14 @@ class Faults:
         self._faults[fault.number] = fault
         return fault
 
-    def meeting(self, method: str, path: str) -> list[Fault]:
+    @property
+    def look_into_bodies(self) -> bool:
+        """Whether it must be known what a request says, to tell which faults it meets."""
+        return any(fault.request.match.body != "*" for fault in self._faults.values() if not fault.is_spent)
+
+    def meeting(self, asked: Asked) -> list[Fault]:
         """The faults that this request meets."""
-        return [fault for fault in self._faults.values() if fault.takes(method, path)]
+        return [fault for fault in self._faults.values() if fault.takes(asked)]
 
     def listed(self) -> list[Fault]:
         """Every fault not cleared, spent ones included."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -95,7 +96,9 @@ class Misbehaviour:
             return await handler(request)
 
         proceed: Proceed = served
-        met = self.faults.meeting(request.method, request.path)
+        body = (await request.read()).decode(errors="replace") if self.faults.look_into_bodies else ""
+        asked = faults.Asked(request.method, request.path, unquote_plus(request.query_string), body)
+        met = self.faults.meeting(asked)
         if met:
             entry.fault = ",".join(fault.request.kind for fault in met)
         for fault in reversed(met):

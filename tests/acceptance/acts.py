@@ -60,6 +60,12 @@ async def purge(stage: Scene) -> None:
     stage.sandbox.running.stream.bus.purge()
 
 
+async def delete_and_purge(stage: Scene) -> None:
+    """The first line is deleted, and no event of it is retained."""
+    await delete_line(stage)
+    await purge(stage)
+
+
 async def overflow(stage: Scene) -> None:
     """The same change as `reprice`, in a transaction too large for events: only GAP_OVERFLOW is told."""
     capture = stage.sandbox.running.stream.capture

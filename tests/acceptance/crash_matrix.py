@@ -42,7 +42,7 @@ async def play(stage: Scene, scenario: Scenario, fatal: str = "", again: str = "
         async with stage.daemon():
             for act in scenario.before:
                 await act(stage)
-                assert await stage.settle() == [], scenario.name
+                await stage.settle()
     for act in scenario.away:
         await act(stage)
     stage.log.write_text("")
@@ -65,7 +65,8 @@ async def recorded(ground: Ground, number: int, scenario: Scenario) -> list[str]
     """The points that one undisturbed run of a scenario passes."""
     async with scenes.scene(ground, f"recorded-{number}") as stage:
         await play(stage, scenario)
-        assert await stage.wrongs() == [], scenario.name
+        wrongs = await stage.wrongs()
+        assert not wrongs, f"{scenario.name}: {wrongs}"
         return stage.points()
 
 

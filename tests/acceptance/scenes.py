@@ -30,6 +30,8 @@ LEFTOVERS = {
     "runs without an end": "SELECT count(*) FROM runs WHERE completed_at IS NULL",
 }
 
+MOST, LONGEST = 4, 400  # complaints shown, and characters of each
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -48,6 +50,7 @@ class Scene:
     sandbox: LocalSandbox
     config: Path
     log: Path
+    program: Callable[[str, str, list[str]], None] = killing.main
     witness: Witness = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +61,7 @@ class Scene:
         """A daemon that listens, or died of `fatal`; ended in order when left, unless it died."""
         await self.sandbox.salesforce_control.clear_journal()
         arguments = (str(self.log), fatal, ["--config", str(self.config), "run"])
-        process = PROCESSES.Process(target=killing.main, args=arguments)
+        process = PROCESSES.Process(target=self.program, args=arguments)
         process.start()
         try:
             await until(lambda: self._listens_or_died(process), seconds=60)
@@ -97,7 +100,8 @@ class Scene:
     async def wrongs(self) -> list[str]:
         """What is wrong once it is over."""
         left = [name for name, text in LEFTOVERS.items() if await self._count(text)]
-        return [*await self.unsettled(), *left, *await self.witness.disorder()]
+        found = [*await self.unsettled(), *left, *await self.witness.disorder()]
+        return [wrong[:LONGEST] for wrong in found[:MOST]]
 
     async def _count(self, statement: str) -> int:
         number: int = await self.house.db.fetchval(statement)
@@ -124,6 +128,7 @@ async def scene(ground: Ground, name: str, *, settings: str = "") -> AsyncIterat
         databases.own_database(ground.server, ground.template) as url,
         database.connect(url, min_size=1, max_size=2) as db,
         local_sandbox() as sandbox,
+        _lived_in(sandbox),
         houses.built(sandbox, db, url, place, presets.text("opportunity")) as house,
     ):
         config = place / "m3sync.toml"
@@ -134,6 +139,13 @@ async def scene(ground: Ground, name: str, *, settings: str = "") -> AsyncIterat
             f"grace_seconds = 5\n{settings}"
         )
         yield Scene(house, sandbox, config, place / "points.log")
+
+
+@asynccontextmanager
+async def _lived_in(sandbox: LocalSandbox) -> AsyncIterator[None]:
+    """The company was founded a day before the integration goes live: that is not to be synced."""
+    await sandbox.salesforce_control.advance_clock(86_400)
+    yield
 
 
 Act = Callable[[Scene], Awaitable[None]]
