@@ -125,9 +125,12 @@ async def test_the_lease_is_prolonged_while_a_page_takes_long(house: House) -> N
     brief = replace(SMALL, lease=timedelta(milliseconds=300))
     await house.sandbox.salesforce_control.fault("latency", match=QUERIES, seconds=0.35, skip=1, times=2)
     await opened(house, window())
+    await house.sandbox.salesforce_control.clear_journal()
     async with rereading(house, brief):
         (story,) = await read(house)
     assert story.records_read == await _count(house)
+    asked = await pages(house)
+    assert len(asked) == len(set(asked)), "a page was asked for again because its reader had lost the window"
 
 
 async def test_a_window_of_an_object_that_is_watched_no_more_is_given_up(house: House) -> None:
