@@ -1,7 +1,7 @@
 # m3sync from a fresh clone: `make demo` to see it, `make test` to prove it. PYTHON=... chooses another Python.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench venv clean
+.PHONY: help demo test check crash faults soak bench explore venv clean
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -18,11 +18,21 @@ MADE := .venv/made-$(VERSION)
 RUNS := .venv/runs-$(VERSION)
 TESTS := .venv/tests-$(VERSION)
 
+# Most tests wait for something most of the time: four processes keep two cores busy.
+AT_ONCE ?= --numprocesses=4 --dist=worksteal
+LONG_crash := tests/acceptance/every_crash_point.py
+LONG_faults := tests/acceptance/every_call_fault.py tests/acceptance/every_outage.py
+LONG_soak := tests/acceptance/every_soak.py
+
 help:
 	@echo "make demo    m3sync between two sandbox systems, with its panel; Ctrl-C ends it"
 	@echo "make test    every check and every test"
 	@echo "make check   the checks without the tests"
+	@echo "make crash   the daemon killed at every commit and every outside write, also twice (an hour)"
+	@echo "make faults  every fault at every kind of call, and the database killed under way (an hour)"
+	@echo "make soak    a backlog of 250,000 events within the promised memory (some minutes)"
 	@echo "make bench   what is measured, beside what it is to reach (some minutes); QUANTITIES=... chooses"
+	@echo "make explore random changes, losses and kills, other ones each time; SEED=... EXAMPLES=... choose"
 	@echo "make venv    .venv with everything that development needs"
 	@echo "make clean   remove .venv and .demo"
 
@@ -30,7 +40,11 @@ demo: $(RUNS)
 	@exec $(BIN)/m3sync demo
 
 test: check
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(AT_ONCE)
+
+# The long forms of what `make test` samples.
+crash faults soak: $(TESTS)
+	@$(BIN)/python -m pytest $(AT_ONCE) $(wildcard $(LONG_$@))
 
 check: $(TESTS)
 	@$(BIN)/ruff check .
@@ -41,6 +55,11 @@ check: $(TESTS)
 # Measured, never judged: a figure that misses its reach is shown and is no failure.
 bench: $(TESTS)
 	@$(BIN)/python -m tests.bench $(QUANTITIES)
+
+# Longer than in `make test`, and with another seed each time; what fails is printed with what it takes to repeat it.
+explore: $(TESTS)
+	@M3SYNC_TEST_SEED="$(or $(SEED),$$(date +%s))" M3SYNC_TEST_EXAMPLES="$(or $(EXAMPLES),2000)" \
+		$(BIN)/python -m pytest -n auto tests/acceptance/test_state_machine.py
 
 venv: $(TESTS)
 

@@ -31,13 +31,13 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "refuse"},
     {"kind": "truncate"},
     {"kind": "hang_after", "seconds": 2},
-    {"kind": "rate_limited"},
     {"kind": "expired_session"},
 )
+# Salesforce's limit is that of a day: what it refuses for that is tried again after a quarter of an hour.
+RATE_LIMITED = {"kind": "rate_limited"}
 REFUSALS: tuple[dict[str, Any], ...] = (
     {"kind": "drop_session"},
     {"kind": "unauthorized"},
-    {"kind": "too_busy"},
     {"kind": "deny_handshake"},
     {"kind": "refuse_replay", "times": 1},
     {"kind": "refuse_replay", "times": 2},
@@ -170,9 +170,18 @@ class Example(RuleBasedStateMachine):
             act(found[at % len(found)])
             self._go_on(pause)
 
+    @rule(at=some, waits=st.lists(st.sampled_from([2, 5, 10, 20]), min_size=2, max_size=6))
+    def hammer(self, at: int, waits: list[int]) -> None:
+        """Change after change while the one before is being synced."""
+        if opportunity := self.company.pick(OPPORTUNITY, at):
+            for number, wait in enumerate(waits):
+                changes = {"Name": f"Draft {number}", "StageName": WON, "Amount": Decimal(100 + number)}
+                self.company.edit(OPPORTUNITY, [opportunity], changes)
+                self._go_on(wait)
+
     # --- what goes amiss
 
-    @rule(fault=st.sampled_from(FAULTS), skip=st.integers(0, 12), times=st.integers(1, 3))
+    @rule(fault=st.sampled_from([*FAULTS, RATE_LIMITED]), skip=st.integers(0, 12), times=st.integers(1, 3))
     def disturb_m3ter(self, fault: dict[str, Any], skip: int, times: int) -> None:
         self._control({**fault, "match": M3TER, "skip": skip, "times": times}, of_m3ter=True)
 
@@ -190,6 +199,19 @@ class Example(RuleBasedStateMachine):
         self._control(refusal)
         self._go_on(pause)
 
+    @rule()
+    def be_too_busy(self) -> None:
+        """Salesforce asks for minutes of patience; nobody here has them: the daemon is ended before quiet."""
+        self._control({"kind": "too_busy"})
+        self.world.is_busy = True
+
+    @rule()
+    def deafen(self) -> None:
+        """The sessions that there are get nothing any more, and no error."""
+        if self._run(self.world.has_begun()):
+            self._control({"kind": "deafen"})
+            self.world.is_deaf = True
+
     @rule(manner=st.sampled_from(MANNERS), times=st.integers(1, 2))
     def tell_amiss(self, manner: str, times: int) -> None:
         """The next transactions are not told as they should be."""
@@ -202,6 +224,14 @@ class Example(RuleBasedStateMachine):
             told = {"object": object_name, "change_type": change_type, "record_ids": [ids[at % len(ids)]]}
             self._control({"kind": "gap", **told})
             self._go_on(pause)
+
+    @rule(object_name=st.sampled_from([ACCOUNT, OPPORTUNITY, LINE]), at=some, manner=st.sampled_from(MANNERS))
+    def vanish(self, object_name: str, at: int, manner: str) -> None:
+        """Deleted, told amiss, and gone from the recycle bin before anybody looks."""
+        if record := self.company.pick(object_name, at):
+            self._control({"kind": "tell_as", "as": manner})
+            self.company.delete(object_name, record)
+            self.company.empty_bin(record)
 
     @rule(object_name=objects)
     def tell_overflow(self, object_name: str) -> None:

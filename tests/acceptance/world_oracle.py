@@ -16,9 +16,9 @@ KINDS = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan")
 NAMED = (*KINDS, "Product", "PlanTemplate", "Aggregation")
 # The m3ter kinds that a record makes, which its disappearance leaves in force.
 MADE = {
+    ACCOUNT: ("Account",),
     OPPORTUNITY: ("Contract", "Commitment"),
     LINE: ("Plan", "Pricing", "AccountPlan"),
-    SITE: ("Contract",),
 }
 
 
@@ -53,6 +53,7 @@ class Findings:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._org = world.sandbox.running.org
         self.complaints: list[str] = []
         m3ter = world.sandbox.running.organization
         self._entities = {kind: m3ter.all(kind) for kind in NAMED}
@@ -110,33 +111,41 @@ class Findings:
         for name, statement in counts.items():
             if number := await db.fetchval(statement):
                 self.complaints.append(f"{number} {name}")
-        told = await db.fetch(
-            """SELECT DISTINCT ON (record_id) record_id, sync_status, run_id FROM runs
+        runs = await db.fetch(
+            """SELECT DISTINCT ON (record_id) record_id, sync_status FROM runs
                WHERE sync_status IS NOT NULL ORDER BY record_id, started_at DESC"""
         )
-        status = {row["record_id"]: row["sync_status"] for row in told}
-        for record_id, what in self._orphans().items():
-            if status.get(record_id) not in ("Failed", "Partial Success"):
-                self.complaints.append(f"{what}, and {record_id} is {status.get(record_id, 'untold')}")
+        said = {row["record_id"]: row["sync_status"] for row in runs}
+        for record_id, (word, why) in self._words().items():
+            if said.get(record_id) != word:
+                self.complaints.append(f"{record_id} is {said.get(record_id, 'untold')}, not {word}: {why}")
 
-    def _orphans(self) -> dict[str, str]:
-        """Records whose last word must be a complaint -> why: gone ones, and those that lost a line."""
-        org, found = self.world.sandbox.running.org, dict[str, str]()
-        for object_name, kinds in MADE.items():
-            for record_id in self.world.company.ids[object_name]:
-                made = [kind for kind in kinds if (kind, record_id) in self._made]
-                if not made or org.row(record_id) is not None:
-                    continue
-                what = f"{object_name} {record_id} is gone and its {', '.join(made)} in force"
-                if object_name == OPPORTUNITY:
-                    found[record_id] = what
-                elif object_name == LINE and self._is_won(self.world.company.parent_of[record_id]):
-                    found[self.world.company.parent_of[record_id]] = what
+    def _words(self) -> dict[str, tuple[str, str]]:
+        """What the last run of a record must say, and why; nothing of those that are not won.
+
+        Of sites nothing either: who is told of a lost one depends on how often it has moved.
+        """
+        found: dict[str, tuple[str, str]] = {}
+        for row in rows(self._org, OPPORTUNITY):
+            if row["IsWon"]:
+                found[row["Id"]] = ("Completed", "it is won")
+        for object_name in (ACCOUNT, OPPORTUNITY):
+            for record_id, made in self._gone(object_name):
+                found[record_id] = ("Failed", f"it is gone, and in m3ter there is {made}")
+        for record_id, made in self._gone(LINE):
+            parent = self.world.company.parent_of[record_id]
+            if found.get(parent, ("", ""))[0] == "Completed":
+                found[parent] = ("Partial Success", f"{record_id} is gone, and in m3ter there is {made}")
         return found
 
-    def _is_won(self, record_id: str) -> bool:
-        row = self.world.sandbox.running.org.row(record_id)
-        return row is not None and bool(row["IsWon"])
+    def _gone(self, object_name: str) -> list[tuple[str, str]]:
+        """Records that are not in Salesforce any more and are in m3ter, and what of them."""
+        return [
+            (record_id, ", ".join(made))
+            for record_id in self.world.company.ids[object_name]
+            if self._org.row(record_id) is None
+            and (made := [kind for kind in MADE[object_name] if (kind, record_id) in self._made])
+        ]
 
 
 def _short(wanted: Body, there: list[Body]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.sandbox import serving
 from connectors.sandbox.salesforce.cometd_sessions import Session
-from daemon.settings import M3terSettings, Settings, SystemSettings, WorkerSettings
+from daemon.settings import ListeningSettings, M3terSettings, Settings, SystemSettings, WorkerSettings
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.mapping import document
 from state import database, field_mappings, integrations
@@ -21,6 +21,8 @@ from tests.acceptance.world_daemon import Daemon
 from tests.sandboxes import LocalSandbox
 
 QUIET_SECONDS = 40
+SILENCE_SECONDS = 1.5
+A_WHILE = 600
 # Beside the agreements: each Account as it is, and a Contract for each of its sites, which may move.
 SITES = """
 name = "sites"
@@ -65,7 +67,11 @@ class Ground:
 
 @dataclass(slots=True)
 class World:
-    """`seen`: the m3ter ids that were there when it was last quiet, as nothing ever deletes one."""
+    """`seen`: the m3ter ids that were there when it was last quiet, as nothing ever deletes one.
+
+    `is_busy`: Salesforce said that it is, and the daemon may be waiting for minutes. `is_deaf`: sessions may
+    be given nothing, which is seen by changes that are older than Salesforce needs to tell of them.
+    """
 
     house: House
     sandbox: LocalSandbox
@@ -73,12 +79,20 @@ class World:
     daemon: Daemon
     channels: list[set[str]]
     seen: set[str] = field(default_factory=set)
+    is_busy: bool = False
+    is_deaf: bool = False
 
     async def quiet(self) -> None:
         """Let everything be well, the daemon run, and all that is known be done with."""
         await self.sandbox.salesforce_control.clear_faults()
         await self.sandbox.m3ter_control.clear_faults()
         self.daemon.disarm()
+        if self.is_busy:
+            await self.daemon.stop()
+            self.is_busy = False
+        if self.is_deaf:
+            await self.sandbox.salesforce_control.advance_clock(A_WHILE)
+            self.is_deaf = False
         try:
             async with asyncio.timeout(QUIET_SECONDS):
                 while not await self._is_quiet():  # noqa: ASYNC110 - of other processes, which no event tells
@@ -190,7 +204,13 @@ def _hurried(settings: Settings) -> Settings:
         attempts=100,
     )
     patience = {"connect_seconds": 1, "total_seconds": 1, "attempts": 2, "probe_seconds": 3_600}
+    listening = ListeningSettings(silence_minutes=SILENCE_SECONDS / 60)
     m3ter = M3terSettings(**patience, per_second=1_000)
     return settings.model_copy(
-        update={"worker": worker, "salesforce": SystemSettings(**patience), "m3ter": m3ter}
+        update={
+            "worker": worker,
+            "listening": listening,
+            "salesforce": SystemSettings(**patience),
+            "m3ter": m3ter,
+        }
     )

@@ -92,3 +92,17 @@ async def test_a_change_of_more_than_a_megabyte_is_told_as_a_gap(
         assert (payload[HEADER]["changeType"], payload[HEADER]["recordIds"]) == (change_type, [record_id])
     assert (updated[HEADER]["changeType"], updated["Name"]) == ("UPDATE", "Ada Shipping")
     assert deleted[HEADER]["changeType"] == "DELETE"
+
+
+async def test_a_deafened_session_gets_no_event_and_no_error_and_a_new_one_gets_all(
+    client: Bayeux, empty_sandbox: LocalSandbox
+) -> None:
+    told = await empty_sandbox.salesforce_control.fault("gap", object="Account", record_ids=RECORDS)
+    assert [each["recordIds"] for each in await heard(client)] == [RECORDS]
+    assert await empty_sandbox.salesforce_control.fault("deafen") == {"deafened": 1}
+    await empty_sandbox.salesforce_control.fault("overflow", object="Account")
+    assert await client.events() == []
+    async with client_of(empty_sandbox) as other:
+        assert (await other.handshake())["successful"]
+        assert (await other.subscribe(ACCOUNTS, told["replay_id"]))["successful"]
+        assert [each["changeType"] for each in await heard(other)] == ["GAP_OVERFLOW"]

@@ -18,7 +18,10 @@ REPLY_BYTES = 2 * 1024 * 1024
 
 @dataclass(eq=False)
 class Session:
-    """One handshake. `positions`: per channel the replay id up to which it was read."""
+    """One handshake. `positions`: per channel the replay id up to which it was read.
+
+    `is_deaf`: its connects are answered and it is given no event, as Salesforce has been seen to do.
+    """
 
     client_id: str
     cookie: str
@@ -28,6 +31,7 @@ class Session:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     has_connected: bool = False
     held_by: web.Request | None = None
+    is_deaf: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -37,7 +41,7 @@ class Session:
 
     def read(self, bus: EventBus) -> list[bytes]:
         """The next messages of all its channels in replay order, encoded; bounded, so perhaps not all."""
-        if not self.positions:
+        if not self.positions or self.is_deaf:
             return []
         messages: list[bytes] = []
         size = 0
@@ -91,6 +95,12 @@ class Sessions:
         for session in dropped:
             self.close(session)
         return len(dropped)
+
+    def deafen_all(self) -> int:
+        """Give no more events to the sessions that there are; returns how many those are."""
+        for session in self._sessions.values():
+            session.is_deaf = True
+        return len(self._sessions)
 
     def _forget_expired(self) -> None:
         oldest_seen_at = self._clock.now() - SESSION_LIFETIME

@@ -1,7 +1,7 @@
 """The streaming side of an org, put together: bus, capture, CometD, and what the control API may do to them.
 
 Own kinds of POST /sandbox/faults, besides those of cometd_faults.StreamFault:
-drop_session {}; purge {};
+drop_session {}; purge {}; deafen {} (sessions that there are get no more events, and no error);
 gap {object, change_type?: GAP_CREATE GAP_UPDATE GAP_DELETE GAP_UNDELETE, record_ids: ids, or "001*"};
 overflow {object} (GAP_OVERFLOW);
 tell_as {as: gap overflow wildcard undecodable nothing, times: 1}: how the next transactions are told, in
@@ -128,6 +128,7 @@ class OrgStream:
         return {
             **refusals,
             "drop_session": self._drop_session,
+            "deafen": self._deafen,
             "gap": self._gap,
             "overflow": self._overflow,
             "tell_as": self._tell_as,
@@ -143,6 +144,9 @@ class OrgStream:
 
     def _drop_session(self, _document: Document) -> Document:
         return {"dropped": self.cometd.sessions.drop_all()}
+
+    def _deafen(self, _document: Document) -> Document:
+        return {"deafened": self.cometd.sessions.deafen_all()}
 
     def _gap(self, document: Document) -> Document:
         asked = Gap.model_validate(document)
