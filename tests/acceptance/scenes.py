@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from daemon.to_m3ter import presets
 from state import database
 from tests import databases
@@ -89,7 +91,12 @@ class Scene:
         """Wait until it is over or `process` died; gives why it is not over."""
 
         async def over() -> bool:
-            return not await self.unsettled() or (process is not None and not process.is_alive())
+            if process is not None and not process.is_alive():
+                return True
+            try:
+                return not await self.unsettled()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                return False  # the database is away
 
         try:
             await until(over, seconds=seconds)
