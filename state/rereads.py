@@ -35,6 +35,7 @@ __all__ = [
     "is_outranked",
     "keep_page",
     "latest",
+    "looked_up",
     "note_gap",
     "of_record",
     "open_windows",
@@ -163,6 +164,12 @@ async def postpone(
 async def cancel(db: Db, reread_id: UUID) -> bool:
     """Give a window up that is not read yet; whoever reads it loses the lease. False: there is none open."""
     return bool(await database.execute(db, _SQL["cancel"], reread_id, _TO_READ))
+
+
+async def looked_up(db: Db, integration_id: UUID, org_id: str, within: timedelta) -> set[str]:
+    """The objects whose known records were looked up, or are to be, by a window that was opened `within`."""
+    rows = await database.fetch(db, _SQL["looked_up"], integration_id, org_id, within)
+    return {row["object_name"] for row in rows}
 
 
 async def latest(

@@ -13,8 +13,9 @@ from connectors.errors import SyncError
 from connectors.salesforce.models import Batch
 from connectors.salesforce.outages import Pace
 from connectors.salesforce.stream import ChangeStream, ChannelRefused, ReplayRejected
-from daemon.to_m3ter import coverage, guarding, intake, retries, silence, waiting, windows
+from daemon.to_m3ter import coverage, guarding, intake, placeless, retries, silence, waiting, windows
 from daemon.to_m3ter.intake import Heard, Missed, Watch
+from daemon.to_m3ter.placeless import Placeless
 from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.silence import Doubt, Quiet
 from daemon.to_m3ter.standing import Standing
@@ -97,6 +98,7 @@ class Subscriber:
         if not wanted:
             await self._until_refused_are_due(stop)
             return
+        without = placeless.among(self.watched, wanted)
         listener = silence.Listener(self.db, self.org, self.watched, reader, self.timings.overlap)
         doubt, ending = Doubt(listener, wanted, Quiet(self.timings.silence)), asyncio.Event()
         stream = ChangeStream(
@@ -109,10 +111,10 @@ class Subscriber:
         async with self._ended_by(stop, ending, doubt), aclosing(stream.batches(wanted)) as batches:
             async for batch in batches:
                 if batch.events:
-                    await self._until_kept(partial(self._keep, batch, reader), stop)
+                    await self._until_kept(partial(self._keep, batch, reader, without), stop)
                     doubt.heard({event.channel for event in batch.events})
                 else:
-                    await self._until_kept(partial(self._subscribed, wanted, reader), stop)
+                    await self._until_kept(partial(self._subscribed, wanted, reader, without), stop)
                     doubt.begin()
                     await self._listening()
 
@@ -180,32 +182,28 @@ class Subscriber:
                     log.info("events can be kept again", failures=failures)
                 return
 
-    async def _subscribed(self, wanted: Collection[str], reader: Reader) -> None:
+    async def _subscribed(self, wanted: Collection[str], reader: Reader, without: Placeless) -> None:
         """What channels without a place missed until their subscription is in a window now (law 4).
 
         First subscribed, then read: between the window and the events there is no hole.
         """
-        known = await checkpoints.get(self.db, reader, wanted)
-        placeless = {channel: each for channel, each in known.items() if not each.has_place}
-        if not placeless:
-            return
-        measure = Measure(await coverage.now(self.db, self.org), self.timings.overlap)
-        opened = windows.without_place(self.watched, placeless, self._lost, measure)
-        async with transaction(self.db) as tx:
-            await windows.record(tx, reader, opened)
-            await checkpoints.complete(tx, reader, placeless, measure.now)
+        if without.channels:
+            measure = Measure(await coverage.now(self.db, self.org), self.timings.overlap)
+            await without.subscribed(self.db, reader, self._lost, measure)
+        for channel in wanted:
+            self._lost.pop(channel, None)
 
-    async def _keep(self, batch: Batch, reader: Reader) -> None:
+    async def _keep(self, batch: Batch, reader: Reader, without: Placeless) -> None:
         found = intake.sort(batch.events, self.watched)
         async with transaction(self.db) as tx:
             await self._read_again(tx, reader, found.missed)
+            await without.look_up(tx, reader, found.steps, self.timings.overlap)
             await self._receive(tx, reader.org_id, found.heard)
             for gap in found.gaps.values():
                 named = (gap.object_name, gap.records, gap.detail, gap.channel)
                 await rereads.note_gap(tx, reader.integration_id, reader.org_id, *named)
             await checkpoints.advance(tx, reader, found.steps)
-        for channel in found.steps:
-            self._lost.pop(channel, None)
+        without.have_places(found.steps)
 
     async def _read_again(self, tx: Connection, reader: Reader, missed: list[Missed]) -> None:
         if missed:

@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 AHEAD = timedelta(minutes=1)
 
 _FIRST = "What changed between going live and the first subscription of this channel."
+_OWED = "The channel has a place now. What was deleted for good while it had none is looked for."
 _EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
 
 
@@ -38,11 +39,16 @@ class Measure:
 
 
 def without_place(
-    watched: Watch, positions: Mapping[str, Position], lost: Mapping[str, str], measure: Measure
+    watched: Watch,
+    positions: Mapping[str, Position],
+    lost: Mapping[str, str],
+    measure: Measure,
+    looked_up: Collection[str] = (),
 ) -> list[Window]:
     """Of channels that are subscribed without a place; `lost`: what was said of those that had one.
 
     Known records are looked up besides: one that is gone even from the recycle bin left nothing else to find.
+    Those of objects that were `looked_up` lately only when a place was lost since.
     """
     found = []
     for channel, position in positions.items():
@@ -50,10 +56,23 @@ def without_place(
         cause, detail = _why(channel, position, lost)
         if start < measure.until:
             found += [
-                Window(name, cause, detail, channel, start, measure.until, checks_missing=True)
+                Window(
+                    *(name, cause, detail, channel, start, measure.until),
+                    checks_missing=channel in lost or name not in looked_up,
+                )
                 for name in watched.objects[channel]
             ]
     return _merged(found)
+
+
+def owed(positions: Mapping[str, tuple[Position, Collection[str]]], overlap: timedelta) -> list[Window]:
+    """Of channels that have a place now: the look-up of the objects that were not looked up before."""
+    cause = RereadCause.FIRST_START
+    return _merged(
+        Window(name, cause, _OWED, channel, _start(position, overlap), checks_missing=True)
+        for channel, (position, names) in positions.items()
+        for name in sorted(names)
+    )
 
 
 def _why(channel: str, position: Position, lost: Mapping[str, str]) -> tuple[RereadCause, str]:

@@ -111,6 +111,12 @@ UPDATE rereads SET status = 'READ', finished_at = now(), lease_token = NULL, lea
     error = NULL, instruction = '', detail = concat_ws(' ', nullif(detail, ''), 'Given up by hand.')
 WHERE reread_id = $1 AND status = ANY($2::text[]);
 
+-- looked_up --
+-- The objects whose known records are looked up by a window that was opened within $3; not by one given up before
+SELECT DISTINCT object_name FROM rereads
+WHERE integration_id = $1 AND org_id = $2 AND checks_missing AND opened_at > now() - $3::interval
+  AND (status <> 'READ' OR phase = 'missing');
+
 -- latest --
 -- The open ones first, then the latest. $1 integration or null, $2 whether only open ones, $3 how many
 SELECT r.reread_id, r.integration_id, i.name AS integration_name, r.org_id, r.object_name, r.cause, r.detail,
