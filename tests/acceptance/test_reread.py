@@ -53,8 +53,9 @@ class Company:
         lines = await self._lines(self.changed)
         await house.salesforce("PATCH", f"/sobjects/OpportunityLineItem/{lines[0]}", {"UnitPrice": 17.5})
         await house.salesforce("DELETE", f"/sobjects/OpportunityLineItem/{lines[1]}")
+        gone = [self.lost, *await self._lines(self.lost)]
         await house.salesforce("DELETE", f"/sobjects/Opportunity/{self.lost}")
-        await control.call("POST", "org/empty-bin", {"ids": [self.lost]})
+        await control.call("POST", "org/empty-bin", {"ids": gone})
         await house.salesforce("DELETE", f"/sobjects/Opportunity/{self.restored}")
         await control.call("POST", "org/undelete", {"ids": [self.restored]})
         await house.salesforce("PATCH", f"/sobjects/Opportunity/{self.restored}", {"Name": "Back again"})
