@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from daemon.to_m3ter import presets
-from state import database
+from state import database, outages
 from tests import databases
 from tests.acceptance import house as houses
 from tests.acceptance import killing
@@ -95,7 +93,7 @@ class Scene:
                 return True
             try:
                 return not await self.unsettled()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            except outages.FAILURES:
                 return False  # the database is away
 
         try:
