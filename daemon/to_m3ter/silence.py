@@ -72,9 +72,10 @@ class Listener:
 class Doubt:
     """Watches the channels of one session.
 
-    A channel that was quiet for long is asked for: when nothing has changed it is complete until now, so that
-    the loss of its place costs little; what has changed unheard is read again, and the session is given up.
-    Of channels that do not tell of every change, silence says nothing.
+    A channel that was quiet for long is asked for: when nothing has changed it is complete until `overlap`
+    before now (what is stamped later may be of a transaction that goes on), so that the loss of its place
+    costs little; what has changed unheard is read again, and the session is given up. Of channels that do not
+    tell of every change, silence says nothing.
     """
 
     listener: Listener
@@ -129,7 +130,8 @@ class Doubt:
                 measure = Measure(now, self.listener.overlap)
                 opened = windows.silent(self.listener.watched, channel, current, unheard, measure)
                 await windows.record(tx, reader, opened)
-            await checkpoints.complete(tx, reader, [channel], now if unheard else settled)
+            quiet_until = min(settled, now - self.listener.overlap)
+            await checkpoints.complete(tx, reader, [channel], now if unheard else quiet_until)
         return bool(unheard)
 
     async def _position(self, db: Db, channel: str) -> Position | None:

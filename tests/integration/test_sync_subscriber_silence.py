@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.salesforce.rest import Salesforce
 from daemon.to_m3ter import presets
 from state.database import Pool
 from tests.acceptance import house as houses
@@ -94,7 +95,7 @@ async def test_a_deaf_channel_is_found_its_window_is_read_again_and_the_session_
         assert (found.object_name, found.channel) == ("Opportunity", OPPORTUNITIES)
         await until(lambda: has_shaken_hands(house))
         before = (await positions(house))[OPPORTUNITIES].complete_until
-        await advance(house, timedelta(minutes=30))
+        await advance(house, timedelta(minutes=40))
         await until(lambda: complete_beyond(house, OPPORTUNITIES, before + timedelta(minutes=20)))
         assert len(await windows(house, "silent")) == 1, "what was in a window is no reason for another"
         await touch(house, "Opportunity", deal, {"NextStep": "heard by the new session"})
@@ -104,6 +105,29 @@ async def test_a_deaf_channel_is_found_its_window_is_read_again_and_the_session_
 async def has_shaken_hands(house: House) -> bool:
     entries = await house.sandbox.salesforce_control.journal("path=/cometd/*&bodies=1")
     return any("/meta/handshake" in str(each) for each in entries)
+
+
+async def test_what_was_stamped_before_it_was_asked_for_and_committed_after_it_is_found(
+    house: House, deal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, transaction = Salesforce.now, timedelta(minutes=8)
+
+    async def later(self: Salesforce) -> datetime | None:
+        moment = await real(self)
+        return moment and moment + transaction
+
+    async with listening(house, manner=DOUBTFUL):
+        await placed(house)
+        before = (await positions(house))[OPPORTUNITIES].complete_until
+        monkeypatch.setattr(Salesforce, "now", later)
+        await advance(house, HOUR)
+        await until(partial(complete_beyond, house, OPPORTUNITIES, before + timedelta(minutes=40)))
+        monkeypatch.undo()
+        await house.sandbox.salesforce_control.fault("tell_as", **{"as": "nothing", "times": 1})
+        await touch(house, "Opportunity", deal, {"NextStep": "stamped eight minutes before"})
+        await advance(house, timedelta(minutes=20))
+        await until(lambda: windows(house, "silent"))
+        assert await is_covered(house, deal)
 
 
 async def test_a_deletion_that_was_not_told_is_found(house: House) -> None:
@@ -124,8 +148,8 @@ async def test_what_was_heard_raises_no_alarm(house: House, deal: str) -> None:
             await touch(house, "Opportunity", deal, {"NextStep": f"step {number}"})
             await until(rows(house, 1))
             before = (await positions(house))[OPPORTUNITIES].complete_until
-            await advance(house, timedelta(minutes=10))
-            await until(partial(complete_beyond, house, OPPORTUNITIES, before + timedelta(minutes=5)))
+            await advance(house, timedelta(minutes=30))
+            await until(partial(complete_beyond, house, OPPORTUNITIES, before + timedelta(minutes=10)))
         assert await windows(house) == []
 
 
