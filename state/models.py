@@ -234,6 +234,8 @@ class RecordState:
     last_run_id: UUID | None = None
     first_synced_at: datetime | None = None
     last_synced_at: datetime | None = None
+    org_id: str = ""  # in which it was last looked at; "" is not known
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

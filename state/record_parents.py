@@ -29,7 +29,7 @@ async def lines_of(db: Db, integration_id: UUID, parent_id: str) -> set[str]:
     return {row["record_id"] for row in rows}
 
 
-async def ids_after(db: Db, integration_id: UUID, record_id: str, limit: int) -> list[str]:
-    """The next lines that were ever read, in the order of their ids; "" to begin."""
-    rows = await database.fetch(db, _SQL["ids_after"], integration_id, record_id, limit)
+async def ids_after(db: Db, integration_id: UUID, org_id: str, record_id: str, limit: int) -> list[str]:
+    """The next lines that the org had when their parent was last synced, in the order of their ids."""
+    rows = await database.fetch(db, _SQL["ids_after"], integration_id, org_id, record_id, limit)
     return [row["record_id"] for row in rows]

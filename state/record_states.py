@@ -25,9 +25,9 @@ async def known_among(db: Db, integration_id: UUID, ids: Collection[str]) -> set
     return {row["record_id"] for row in rows}
 
 
-async def ids_after(db: Db, integration_id: UUID, record_id: str, limit: int) -> list[str]:
-    """The next records that were ever looked at, in the order of their ids; "" to begin."""
-    rows = await database.fetch(db, _SQL["ids_after"], integration_id, record_id, limit)
+async def ids_after(db: Db, integration_id: UUID, org_id: str, record_id: str, limit: int) -> list[str]:
+    """The next records that the org had when they were last looked at, in the order of their ids."""
+    rows = await database.fetch(db, _SQL["ids_after"], integration_id, org_id, record_id, limit)
     return [row["record_id"] for row in rows]
 
 
@@ -35,5 +35,5 @@ async def put(tx: Connection, state: RecordState) -> None:
     """Remember; None keeps what is known, and the first `last_synced_at` stays as `first_synced_at`."""
     await database.execute(
         *(tx, _SQL["put"], state.integration_id, state.record_id, state.criterion_held, state.sync_status),
-        *(state.last_run_id, state.first_synced_at, state.last_synced_at),
+        *(state.last_run_id, state.first_synced_at, state.last_synced_at, state.org_id, state.is_gone),
     )

@@ -50,6 +50,8 @@ class Attempt:
     outages: int = 0
     _held: frozenset[str] = frozenset()
     _holds: bool | None = None
+    _is_gone: bool = False
+    _org_id: str = ""
     _state: RecordState | None = None
     _run_id: UUID | None = None
     _sync: Sync | None = None
@@ -93,6 +95,7 @@ class Attempt:
             return await self._lead_to_parent()
         if (paused := await brake.applied(self.place.db, self.claim, self.place.brake)) is not None:
             return Conclusion(Outcome(paused))
+        self._org_id = await self.place.org.org_id()
         self._state = await record_states.get(self.place.db, self.claim.integration_id, self.claim.record_id)
         self._lines = await record_parents.lines_of(
             self.place.db, self.claim.integration_id, self.claim.record_id
@@ -138,11 +141,14 @@ class Attempt:
 
     async def _gone(self, error: graph.RecordDeleted | graph.RecordMissing) -> Conclusion:
         result = await self._parting().gone(error)
+        self._is_gone = True
         if result is not None:
             return await self._done(result)
         if self.claim.cause is Cause.MANUAL:
             raise error
-        return Conclusion(Outcome(Complete()))
+        if self._state is None:  # nothing is remembered of a record that was never looked at
+            return Conclusion(Outcome(Complete()))
+        return Conclusion(await self._outcome(Complete(), None))
 
     def _parting(self) -> Parting:
         named = graph.Named(self.claim.object_name, self.claim.record_id)
@@ -281,6 +287,7 @@ class Attempt:
             # A sync that is to be tried again leaves what is remembered of the record as it was.
             unknown = RecordState(self.claim.integration_id, self.claim.record_id, criterion_held=False)
             state = conclusions.next_state(self._state or unknown, self._holds, run_end)
+            state = replace(state, org_id=self._org_id, is_gone=self._is_gone)
         return Outcome(then, run_end, state, parents=self._parents)
 
 

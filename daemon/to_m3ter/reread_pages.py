@@ -85,11 +85,12 @@ class Pages:
         return found
 
     async def known(self, db: Db, reread: Reread) -> list[str]:
-        """The next records of the object that m3sync knows, in the order of their ids."""
+        """The next records of the object that m3sync believes to be there, in the order of their ids."""
         limit = reread_soql.LONGEST_IDS
+        place = (self.integration_id, reread.org_id, reread.cursor_id)
         if self._line_field(reread):
-            return await record_parents.ids_after(db, self.integration_id, reread.cursor_id, limit)
-        return await record_states.ids_after(db, self.integration_id, reread.cursor_id, limit)
+            return await record_parents.ids_after(db, *place, limit)
+        return await record_states.ids_after(db, *place, limit)
 
     async def missing(self, reread: Reread, known: Sequence[str]) -> list[str]:
         """Those that are neither there nor in the recycle bin, and are of this object by their ids."""

@@ -17,5 +17,13 @@ SELECT record_id, parent_id FROM record_parents WHERE integration_id = $1 AND re
 SELECT record_id FROM record_parents WHERE integration_id = $1 AND parent_id = $2;
 
 -- ids_after --
--- The next of all lines in the order of their ids
-SELECT record_id FROM record_parents WHERE integration_id = $1 AND record_id > $2 ORDER BY record_id LIMIT $3;
+-- The next of all lines in the order of their ids; not those without which their parent was synced since (that dealt
+-- with their being gone), nor those of another org than $2
+SELECT p.record_id FROM record_parents p
+WHERE p.integration_id = $1 AND p.record_id > $3
+  AND NOT EXISTS (
+      SELECT FROM record_states s
+      WHERE s.integration_id = $1 AND s.record_id = p.parent_id
+        AND (s.updated_at > p.seen_at OR s.org_id NOT IN ($2, ''))
+  )
+ORDER BY p.record_id LIMIT $4;
