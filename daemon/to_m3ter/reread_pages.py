@@ -9,10 +9,10 @@ from connectors.errors import RateLimited, RejectedError, TransientError
 from connectors.salesforce.models import Record, to_id18
 from connectors.salesforce.rest import Salesforce
 from daemon.to_m3ter.mapping import document, reread_soql, sources
-from daemon.to_m3ter.mapping.errors import MappingValueError
+from daemon.to_m3ter.mapping.errors import MappingInvalid, MappingValueError
 from daemon.to_m3ter.mapping.reread_soql import Place, Span
 from daemon.to_m3ter.windows import AHEAD
-from state import checkpoints, record_parents, record_states
+from state import checkpoints, field_mappings, integrations, record_parents, record_states
 from state.database import Connection, Db
 from state.rereads import Reread, RereadCause
 
@@ -27,8 +27,18 @@ class Pages:
     mapping: document.Mapping
 
     def is_watched(self, reread: Reread) -> bool:
-        """Whether the field mapping still watches the object."""
+        """Whether the field mapping watches the object."""
         return reread.object_name in self.mapping.objects_watched
+
+    async def is_wanted(self, reread: Reread) -> bool:
+        """The same of the field mapping that is saved by now: whoever took it up before this process did may
+        have opened the window."""
+        integration = await integrations.get(self.db, self.integration_id)
+        saved = await field_mappings.get(self.db, integration.field_mapping_id)
+        try:
+            return reread.object_name in document.parse(saved.document).objects_watched
+        except MappingInvalid:
+            return True  # until a mapping says that it does not
 
     async def until_now(self) -> datetime:
         """The end of a window that reaches until now, by Salesforce's clock."""

@@ -120,6 +120,11 @@ class Rereader:
             await rereads.postpone(tx, reread, timedelta(0), "")
 
     async def _drop(self, reread: Reread) -> None:
+        """Nobody wants it any more, or only whoever goes by a newer field mapping than this process."""
+        if await self.pages.is_wanted(reread):
+            async with transaction(self.db) as tx:
+                await rereads.postpone(tx, reread, self.options.poll, "")
+            return
         log.info("re-read given up: its object is watched no more", **_facts(reread))
         async with transaction(self.db) as tx:
             await rereads.finish(tx, reread)

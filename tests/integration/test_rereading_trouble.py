@@ -10,7 +10,7 @@ import pytest
 
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.retries import Policy
-from state import inbox
+from state import field_mappings, inbox
 from state.database import Pool
 from state.reread_models import RereadStory
 from state.rereads import RereadCause, RereadStatus
@@ -131,6 +131,21 @@ async def test_the_lease_is_prolonged_while_a_page_takes_long(house: House) -> N
     assert story.records_read == await _count(house)
     asked = await pages(house)
     assert len(asked) == len(set(asked)), "a page was asked for again because its reader had lost the window"
+
+
+async def test_a_window_of_a_newer_field_mapping_is_left_to_whoever_goes_by_that_one(house: House) -> None:
+    async with rereading(house):
+        await field_mappings.save(house.db, house.integration.field_mapping_name, presets.text("account"))
+        await opened(house, window("Account"))
+        [left] = await until(lambda: postponed(house))
+    assert left.is_open
+    async with rereading(house):
+        [story] = await read(house)
+    assert story.records_read
+
+
+async def postponed(house: House) -> list[RereadStory]:
+    return [each for each in await stories(house) if each.due_at > each.opened_at or not each.is_open]
 
 
 async def test_a_window_of_an_object_that_is_watched_no_more_is_given_up(house: House) -> None:
