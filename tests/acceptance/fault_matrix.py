@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from connectors import wire
 from tests.acceptance import acts, hurried, scenes
+from tests.acceptance.house import until
 from tests.acceptance.scenes import Act, Ground, Scene
 from tests.sandboxes import ControlApi
 
@@ -142,8 +143,20 @@ async def disturbed(ground: Ground, name: str, case: Case) -> list[str]:
         async for _ in story(stage, before={case.step: (control, case)}):
             pass
         hit = any(fault["hits"] for fault in await control.faults())
+        await control.clear_faults()
+        await until(lambda: _all_said(stage))
         missed = [] if hit else [f"MISSED: {case}"]
         return missed or await stage.wrongs()
+
+
+async def _all_said(stage: Scene) -> bool:
+    """What was held is let go, and it is known what each write to m3ter said."""
+    entries = await stage.sandbox.m3ter_control.journal("bodies=1&path=*/organizations/*")
+    return all(
+        entry["request"]
+        for entry in entries
+        if entry["method"] in ("POST", "PUT") and "hang" in str(entry["fault"])
+    )
 
 
 @asynccontextmanager
