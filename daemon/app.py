@@ -25,7 +25,7 @@ from daemon.to_m3ter.links import Links, Patience
 from daemon.to_m3ter.tasks import Manner, Tasks
 from daemon.web import serving
 from daemon.web.sources import Sources
-from state import database, embedded, health, migrations, retention, signals, vault
+from state import credentials, database, embedded, health, migrations, retention, signals
 from state.database import Pool
 from state.errors import DatabaseUnavailable
 from state.signals import Signal
@@ -74,8 +74,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         log.info("serving", address=address)
         async with _database(settings, stop, condition) as db:
             if db is not None:
-                kept = vault.load_or_create_key(settings.vault_key_path)
-                async with Links(db, kept, _patience(settings)) as links:
+                async with links_of(settings, db) as links:
                     condition.runs(db)
                     await _work(settings, stop, condition, Tasks(db, links, _manner(settings)), db)
             condition.db = None
@@ -110,9 +109,12 @@ async def sync_one(settings: Settings, ids: list[str], integration: str | None =
             return await by_hand.sync(db, _manner(settings), found, record_id)
 
 
-def links_of(settings: Settings, db: Pool) -> Links:
-    """The clients of both systems, to be entered. Raises VaultError."""
-    return Links(db, vault.load_or_create_key(settings.vault_key_path), _patience(settings))
+@asynccontextmanager
+async def links_of(settings: Settings, db: Pool) -> AsyncIterator[Links]:
+    """The clients of both systems. Raises VaultError."""
+    kept = await credentials.open_vault(db, settings.vault_key_path)
+    async with Links(db, kept, _patience(settings)) as links:
+        yield links
 
 
 @asynccontextmanager

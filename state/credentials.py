@@ -1,22 +1,42 @@
 """Credentials of both systems: the summary to show, the secret sealed by the vault."""
 
 import asyncio
+import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import simplejson
 
-from state import database, names, sql
+from state import database, names, sql, vault
 from state.database import Db, Pool, Row
-from state.errors import Conflict, NotFound
+from state.errors import Conflict, NotFound, VaultError
 from state.models import Credential, NewCredential
 from state.vault import Vault
 
 _SQL = sql.load("credentials")
 _LOOK_AGAIN = 0.05  # seconds
+
+
+async def open_vault(db: Db, path: Path) -> Vault:
+    """The vault of the key file at `path`; one is made only while there is nothing that it could not open.
+
+    Raises VaultError.
+    """
+    if vault.is_absent(path):
+        known = await list_all(db)
+        if known:
+            raise VaultError(
+                f"There is no vault key at {path}, and the database keeps credentials sealed with one: "
+                f"{', '.join(each.name for each in known)}.",
+                "Correct vault_key_file, or restore the key from its backup. If it is lost, make a new one "
+                f"(umask 077; head -c 32 /dev/urandom | base64 > {shlex.quote(str(path))}) and add each "
+                "credential again with --replace.",
+            )
+    return vault.load_or_create_key(path)
 
 
 async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False) -> Credential:

@@ -81,6 +81,15 @@ def load_key(path: Path) -> Vault:
         ) from error
 
 
+def is_absent(path: Path) -> bool:
+    """Whether there is no key file; one that may not be looked at is there for all we know."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False
+
+
 def load_or_create_key(path: Path) -> Vault:
     """As load_key, and a new key file (mode 0600) is made when there is none; raises VaultError."""
     try:

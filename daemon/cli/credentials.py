@@ -48,7 +48,7 @@ async def add(
     credential = entering.parse(system.value, given)
     async with session.opened() as opened:
         made = entering.new(name, system.value, credential)
-        kept = await credentials.add(opened.db, opened.vault(), made, replace=replace)
+        kept = await credentials.add(opened.db, await opened.vault(), made, replace=replace)
         printing.line(f"Stored the {system.value} credential {name}.")
         if test:
             await _try(opened, kept, credential)
@@ -89,7 +89,7 @@ def _row(each: Credential) -> tuple[object, ...]:
 async def prove(name: Name, *, as_json: AsJson = False) -> int | None:
     """Log in with a credential and say whether its system accepts it."""
     async with session.opened() as opened:
-        kept, secret = await credentials.get(opened.db, opened.vault(), name)
+        kept, secret = await credentials.get(opened.db, await opened.vault(), name)
         credential = entering.parse(kept.system, secret)
         if not as_json:
             await _try(opened, kept, credential)

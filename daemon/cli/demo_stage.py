@@ -23,7 +23,7 @@ from daemon.configuration import PREFIX
 from daemon.settings import Settings
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.mapping import document
-from state import credentials, embedded, field_mappings, integrations, vault
+from state import credentials, embedded, field_mappings, integrations
 from state.database import Db
 from state.models import NewIntegration
 
@@ -170,7 +170,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 async def set_up(db: Db, found: Settings, facts: Mapping[str, Any]) -> None:
     """Credentials, presets and two integrations, as an operator would make them."""
-    kept = vault.load_or_create_key(found.vault_key_path)
+    kept = await credentials.open_vault(db, found.vault_key_path)
     ids = {}
     for system in entering.MODELS:
         fields = entering.MODELS[system].model_fields

@@ -18,7 +18,7 @@ from daemon.cli import printing
 from daemon.configuration import ConfigurationError
 from daemon.settings import Settings
 from daemon.to_m3ter.mapping.errors import MappingInvalid
-from state import database, migrations, vault
+from state import credentials, database, migrations
 from state.database import Pool
 from state.errors import NameUnusable, SchemaInvalid, SchemaNewer, StateError, VaultError
 from state.vault import Vault
@@ -49,9 +49,9 @@ class Session:
     settings: Settings
     db: Pool
 
-    def vault(self) -> Vault:
+    async def vault(self) -> Vault:
         """The vault, with a key made on first use. Raises VaultError."""
-        return vault.load_or_create_key(self.settings.vault_key_path)
+        return await credentials.open_vault(self.db, self.settings.vault_key_path)
 
 
 def load_settings(*, is_service: bool = False) -> Settings:
