@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from connectors import http
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce.models import SalesforceCredential
+from daemon.cli import reading
 from daemon.cli.session import WRONG_USAGE, CommandFailed
 from state.models import NewCredential
 
@@ -19,7 +20,6 @@ MODELS: Mapping[str, type[SalesforceCredential] | type[M3terCredential]] = {
     "salesforce": SalesforceCredential,
     "m3ter": M3terCredential,
 }
-STANDARD_INPUT = Path("-")
 
 
 def parse(system: str, given: Mapping[str, Any]) -> SystemCredential:
@@ -56,8 +56,7 @@ def new(name: str, system: str, credential: SystemCredential) -> NewCredential:
 def from_file(path: Path) -> dict[str, Any]:
     """A JSON object from a file, or from standard input for `-`."""
     try:
-        data = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
-        given = http.loads(data)
+        given = http.loads(reading.whole(path))
     except OSError as error:
         raise CommandFailed(f"{path} cannot be read: {error.strerror}.", "Name a readable file.") from None
     except ValueError:
@@ -110,6 +109,6 @@ def _ask_salesforce() -> dict[str, Any]:
 
 def _read_key(path: Path) -> str:
     try:
-        return path.expanduser().read_text(encoding="ascii")
+        return reading.whole(path.expanduser()).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"The private key {path} cannot be read: {error}.", "Name a PEM file.") from None

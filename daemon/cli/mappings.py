@@ -12,7 +12,7 @@ from connectors.errors import NotFoundError
 from connectors.m3ter import shapes
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.cli import printing, running, session
+from daemon.cli import printing, reading, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, Session, command
 from daemon.to_m3ter import presets
@@ -113,7 +113,7 @@ def _given(file: Path | None, preset: str | None) -> str:
         return presets.text(preset)
     assert file is not None  # noqa: S101 - exactly one was given
     try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        data = reading.whole(file)
         return data.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -191,7 +191,7 @@ async def _salesforce(opened: Session, name: str | None) -> SalesforceCredential
                 exit_code=WRONG_USAGE if known else session.UNCONFIGURED,
             )
         name = known[0]
-    kept, secret = await credentials.get(opened.db, opened.vault(), name)
+    kept, secret = await credentials.get(opened.db, await opened.vault(), name)
     if kept.system != "salesforce":
         raise CommandFailed(
             f"The credential {name} is for {kept.system}.",

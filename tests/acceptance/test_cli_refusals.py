@@ -88,3 +88,15 @@ async def test_hostile_or_broken_documents_are_refused_with_place_and_remedy(
         absent = await m3sync(*arguments)
         assert absent.code == 1
         assert "There is no" in absent.err or "There are no" in absent.err
+
+
+async def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    m3sync = Commands(tmp_path)
+    m3sync.configure("postgresql://m3sync@127.0.0.1:9/m3sync")
+    for arguments in (
+        ("credentials", "add", "x", "--system", "m3ter", "--file", "/dev/zero"),
+        ("mappings", "import", "/dev/zero"),
+    ):
+        endless = await m3sync(*arguments)
+        assert endless.code == 1
+        assert "/dev/zero holds more than 1,000,000 bytes" in endless.err
