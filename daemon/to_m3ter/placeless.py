@@ -1,6 +1,6 @@
 """The channels that one stream subscribes without a place: what they may have missed is in windows."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,12 +26,19 @@ class Placeless:
     channels: set[str]
     owed: dict[str, set[str]] = field(default_factory=dict)
 
-    async def subscribed(self, db: Db, reader: Reader, lost: dict[str, str], measure: Measure) -> None:
+    async def subscribed(
+        self,
+        db: Db,
+        reader: Reader,
+        positions: Mapping[str, Position],
+        lost: Mapping[str, str],
+        measure: Measure,
+    ) -> None:
         """All that they missed until their subscription is in a window now (law 4), once this returns.
 
-        `lost`: what was said of those that had a place.
+        `positions`: of all channels; `lost`: what was said of those that had a place.
         """
-        known = await checkpoints.get(db, reader, self.channels)
+        known = {channel: positions[channel] for channel in self.channels}
         recently = await rereads.looked_up(db, reader.integration_id, reader.org_id, LOOK_UP_AGAIN)
         opened = windows.without_place(self.watched, known, lost, measure, recently)
         async with transaction(db) as tx:

@@ -188,8 +188,10 @@ class Subscriber:
         First subscribed, then read: between the window and the events there is no hole.
         """
         if without.channels:
+            # Anew: a process that goes by an older field mapping may have forgotten one meanwhile.
+            positions = await coverage.of(self.db, self.org, reader, self.watched.channels)
             measure = Measure(await coverage.now(self.db, self.org), self.timings.overlap)
-            await without.subscribed(self.db, reader, self._lost, measure)
+            await without.subscribed(self.db, reader, positions, self._lost, measure)
         for channel in wanted:
             self._lost.pop(channel, None)
 

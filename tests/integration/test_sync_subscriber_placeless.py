@@ -55,6 +55,19 @@ async def another_process_got_a_place(house: House) -> None:
         await checkpoints.advance(tx, reader(house), {OPPORTUNITIES: Step("1", datetime.now(UTC))})
 
 
+async def test_a_channel_that_a_process_with_an_older_mapping_forgot_misses_nothing(
+    house: House, deal: str
+) -> None:
+    async with listening(house):
+        await house.db.execute("DELETE FROM rereads")
+        await house.db.execute("DELETE FROM checkpoints WHERE channel = $1", OPPORTUNITIES)
+        await house.sandbox.salesforce_control.fault("drop_session")
+        await touch(house, "Opportunity", deal, {"NextStep": "between two sessions"})
+        await until(lambda: is_covered(house, deal))
+        await touch(house, "Opportunity", deal, {"NextStep": "heard"})
+        await until(partial(has_place, house))
+
+
 async def test_known_records_are_looked_up_once_a_day_and_once_the_channel_has_a_place(
     house: House, deal: str
 ) -> None:
