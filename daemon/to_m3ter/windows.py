@@ -85,7 +85,10 @@ def _why(channel: str, position: Position, lost: Mapping[str, str]) -> tuple[Rer
 def of_missed(
     missed: Iterable[Missed], positions: Mapping[str, Position], overlap: timedelta
 ) -> list[Window]:
-    """Of events that name no records: open to the end, for nobody says when the last of them was written."""
+    """Of events that name no records: open to the end, for nobody says when the last of them was written.
+
+    Each may have told of a deletion, and the record may be gone from the recycle bin as well by now.
+    """
     return _merged(
         Window(
             each.object_name,
@@ -93,7 +96,7 @@ def of_missed(
             each.detail,
             each.channel,
             _start(positions[each.channel], overlap, each.event_at),
-            checks_missing=each.cause != "undecodable",
+            checks_missing=True,
         )
         for each in missed
     )

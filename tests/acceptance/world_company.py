@@ -34,6 +34,8 @@ class Company:
     _somebody: Actor = field(init=False)
     _products: list[str] = field(init=False)
     _sold: dict[str, int] = field(default_factory=dict)
+    _witnesses: dict[str, str] = field(default_factory=dict)
+    _looks: int = 0
 
     def __post_init__(self) -> None:
         user = {
@@ -43,6 +45,20 @@ class Company:
         }
         self._somebody = Actor(self.org.create("User", {**user, "Alias": "sales"}))
         self._products = [row["Id"] for row in self.org.table("PricebookEntry").live()]
+
+    def appear(self) -> None:
+        """One record of each object is a witness: nobody changes it, and it is not won."""
+        account = self.open_account("Witness")
+        self.open_opportunity(account, OPEN, 1)
+        self.open_site(account, "Witness")
+        self._witnesses = {name: ids.pop() for name, ids in self.ids.items()}
+
+    def touch(self) -> None:
+        """A change on each channel that is told, and feeds no field of m3ter."""
+        self._looks += 1
+        fields = {ACCOUNT: "Site", OPPORTUNITY: "NextStep", LINE: "Description", SITE: "City__c"}
+        for name, record_id in self._witnesses.items():
+            self.edit(name, [record_id], {fields[name]: f"Looked at {self._looks} times"})
 
     def living(self, object_name: str) -> list[str]:
         return [each for each in self.ids[object_name] if self.org.row(each) is not None]

@@ -79,8 +79,9 @@ class Example(RuleBasedStateMachine):
     def begin(self, lines: int, is_running: bool) -> None:
         if is_running:
             self.world.daemon.start()
-        for number in range(2):
+        for number in range(3):
             account = self.company.open_account(f"Customer {number}")
+            self.company.open_site(account, f"Site {number}")
             self.company.open_opportunity(account, WON if number else OPEN, lines)
 
     # --- people
@@ -142,8 +143,8 @@ class Example(RuleBasedStateMachine):
 
     @rule(object_name=st.sampled_from([OPPORTUNITY, SITE]), at=some, to=some, pause=pauses)
     def move(self, object_name: str, at: int, to: int, pause: int) -> None:
-        """To another Account."""
-        record, account = self.company.pick(object_name, at), self.company.pick(ACCOUNT, to)
+        """To another Account, or to the same."""
+        record, account = self.company.pick(object_name, at), self.company.pick(ACCOUNT, at + to)
         if record and account:
             by = "AccountId" if object_name == OPPORTUNITY else "Account__c"
             self.company.edit(object_name, [record], {by: account})
