@@ -46,9 +46,7 @@ class Issue:
     """Something that needs a person: a record that was set aside or failed, a part that is not well."""
 
     kind: IssueKind
-    subject: (
-        str  # a Salesforce record id, the part, or 're-read of <object>'
-    )
+    subject: str  # a Salesforce record id, the part, or 're-read of <object>'
     message: str
     instruction: str
     since: datetime

@@ -47,9 +47,10 @@ async def play(stage: Scene, scenario: Scenario, fatal: str = "", again: str = "
         await act(stage)
     stage.log.write_text("")
     async with stage.daemon(fatal) as process:
-        for act in scenario.during or (None,):
-            if act is not None:
-                await act(stage)
+        for act in scenario.during:
+            await act(stage)
+            await stage.settle(process, seconds=30)
+        if not scenario.during:  # what happened while it was away is enough
             await stage.settle(process, seconds=30)
         if fatal:
             # what is in the database is seen before its last point is passed

@@ -108,7 +108,7 @@ async def test_what_is_deleted_for_good_is_found_by_what_is_known(
     await house.salesforce("DELETE", f"/sobjects/Opportunity/{parent}")
     await house.sandbox.salesforce_control.call("POST", "org/empty-bin", {"ids": [parent]})
     now = datetime.fromisoformat(opportunities[-1]["SystemModstamp"]) + timedelta(days=1)
-    some = {"from_at": now, "until_at": now, "checks_missing": True}
+    some: dict[str, Any] = {"from_at": now, "until_at": now, "checks_missing": True}
     await opened(house, window(**some), window("OpportunityLineItem", **some))
     async with rereading(house):
         await read(house)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ async def test_the_pauses_grow_while_nothing_helps(house: House) -> None:
     pauses: list[timedelta] = []
     async with rereading(house, patient):
         for attempts in range(1, 5):
-            story = await until(lambda wanted=attempts: _tried(house, wanted))
+            story = await until(partial(_tried, house, attempts))
             moment = await house.db.fetchval("SELECT clock_timestamp()")
             pauses.append(story.due_at - moment)
     assert pauses[3] > pauses[1] > timedelta(milliseconds=90), pauses
