@@ -88,12 +88,15 @@ async def weathered(ground: Ground, name: str, told: Told) -> list[str]:
         await acts.win(stage)
         await stage.settle()
         for fault in told:
-            await stage.sandbox.salesforce_control.call("POST", "faults", fault)
-        await acts.reprice(stage)
+            if fault["kind"] != "drop_session":
+                await stage.sandbox.salesforce_control.call("POST", "faults", fault)
+        if {"kind": "drop_session"} in told:
+            stage.sandbox.running.stream.own_kinds()["drop_session"]({})
+        await acts.reprice(stage)  # in the same moment: nobody can have subscribed again
+        lost = await stage.settle(seconds=40)
+        await acts.reprice_often(stage)  # which would bring what was lost before
         await stage.settle(seconds=40)
-        await acts.reprice_often(stage)
-        await stage.settle(seconds=40)
-        return await stage.wrongs()
+        return [*lost, *await stage.wrongs()]
 
 
 @asynccontextmanager
