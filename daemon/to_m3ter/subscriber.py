@@ -197,8 +197,12 @@ class Subscriber:
 
     async def _keep(self, batch: Batch, reader: Reader, without: Placeless) -> None:
         found = intake.sort(batch.events, self.watched)
+        unread = {each.channel for each in found.missed if each.cause == "undecodable"}
+        now = await coverage.now(self.db, self.org) if unread else None
         async with transaction(self.db) as tx:
             await self._read_again(tx, reader, found.missed)
+            if now is not None:  # all their objects have windows from where they were complete until later
+                await checkpoints.complete(tx, reader, unread, now)
             await without.look_up(tx, reader, found.steps, self.timings.overlap)
             await self._receive(tx, reader.org_id, found.heard)
             for gap in found.gaps.values():

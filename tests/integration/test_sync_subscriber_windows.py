@@ -95,6 +95,7 @@ async def test_what_changes_while_the_place_is_being_lost_is_heard_or_in_the_win
         await placed(house)
         changing = asyncio.create_task(go_on_changing())
         for _ in range(3):
+            await until(partial(has_place, house))
             before = len(await windows(house, "replay refused"))
             await house.sandbox.salesforce_control.fault("purge")
             await house.sandbox.salesforce_control.fault("refuse_replay")
@@ -104,6 +105,10 @@ async def test_what_changes_while_the_place_is_being_lost_is_heard_or_in_the_win
         await asyncio.gather(changing, return_exceptions=True)
         for record_id in made:
             await until(partial(is_found, house, record_id))
+
+
+async def has_place(house: House) -> bool:
+    return (await positions(house))[OPPORTUNITIES].has_place
 
 
 async def more_windows(house: House, before: int) -> bool:
@@ -189,6 +194,28 @@ async def test_an_event_that_names_no_record_leaves_a_window_open_to_the_end_and
         await touch(house, "Opportunity", deal, {"NextStep": "heard all the same"})
         [row] = await until(rows(house, 1))
     assert row.record_id == deal
+
+
+async def test_of_many_events_that_cannot_be_read_each_window_begins_where_the_one_before_was_opened(
+    house: House,
+) -> None:
+    control = house.sandbox.salesforce_control
+    async with listening(house):
+        await placed(house)
+        for number in (1, 2):
+            await house.db.execute("UPDATE rereads SET started_at = now()")  # its reader has begun
+            await control.advance_clock((2 * HOUR).total_seconds())
+            payload = {"ChangeEventHeader": "not a header"}
+            await control.fault("publish", channel=OPPORTUNITIES, payload=payload)
+            await until(partial(as_many_windows, house, number))
+        later, earlier = await windows(house, "undecodable")
+    assert earlier.from_at is not None
+    assert later.from_at is not None
+    assert later.from_at - earlier.from_at > HOUR
+
+
+async def as_many_windows(house: House, count: int) -> bool:
+    return len(await windows(house, "undecodable")) == count
 
 
 async def test_a_window_is_open_or_the_place_did_not_move(
