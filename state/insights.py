@@ -1,6 +1,6 @@
 """The one read service for panel, API, command line and metrics; it writes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -187,7 +187,7 @@ async def explain(db: Db, record_id: str, *, runs_shown: int = 10) -> Story:
     events = await database.fetch(db, _SQL["events"], record_id, _STORY_EVENTS)
     parents = tuple(row["parent_id"] for row in await database.fetch(db, _SQL["parents"], record_id))
     open_intents = tuple(await intents.of_records(db, related))
-    return Story(
+    story = Story(
         record_id=record_id,
         parent_ids=parents,
         events=tuple(_event(row) for row in events),
@@ -197,8 +197,9 @@ async def explain(db: Db, record_id: str, *, runs_shown: int = 10) -> Story:
         external_mappings=tuple(await external_mappings.of_records(db, related)),
         open_intents=open_intents,
         rereads=tuple(await rereads.of_record(db, record_id)),
-        next=next_steps.sentences(rows, told, states, open_intents, parents),
+        next=(),
     )
+    return replace(story, next=next_steps.sentences(story))
 
 
 def _event(row: Row) -> HeardEvent:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from state.insight_models import IssueKind, RunStory
-from state.models import InboxRow, InboxStatus, Intent, RecordState, SyncStatus
+from state.insight_models import IssueKind, RunStory, Story
+from state.models import InboxRow, InboxStatus, RecordState, SyncStatus
 from state.reread_models import RereadStory
 from state.run_models import RunObject
+
+_DELETIONS = ("DELETE", "GAP_DELETE")
 
 
 def instruction(kind: IssueKind, record_id: str, due_at: datetime | None) -> str:
@@ -27,24 +29,37 @@ def reread_instruction(each: RereadStory) -> str:
     return f"{do} It is tried again by itself at {_at(each.due_at)}; nothing of the window is lost meanwhile."
 
 
-def sentences(
-    rows: Sequence[InboxRow],
-    told: Sequence[RunStory],
-    states: Sequence[RecordState],
-    open_intents: Sequence[Intent],
-    parent_ids: Sequence[str],
-) -> tuple[str, ...]:
+def sentences(story: Story) -> tuple[str, ...]:
     """What is next for a record, the most urgent first."""
-    found = [_of_row(row) for row in rows]
+    found = [_of_row(row) for row in story.inbox]
     found += [
         f"Creating the {each.m3ter_entity} of {each.external_id} was begun at {_at(each.created_at)} and its "
         "end is not known: m3ter is read before it is created again."
-        for each in open_intents
+        for each in story.open_intents
     ]
-    if not rows:
-        found += [_of_end(states, told)] if states or told else []
-        found += [f"It is a line: its changes are synced with {each}." for each in parent_ids]
-    return tuple(found) or ("m3sync has heard nothing of this record. `m3sync sync ID` syncs it now.",)
+    if not story.inbox:
+        known = bool(story.states or story.runs)
+        found += [_of_end(story.states, story.runs)] if known else _of_deletion(story)
+        found += [f"It is a line: its changes are synced with {each}." for each in story.parent_ids]
+    return tuple(found) or (_of_nothing(story),)
+
+
+def _of_deletion(story: Story) -> list[str]:
+    """Of a record that was never synced by itself: that it is no more, if that was the last heard of it."""
+    own = [each for each in story.events if each.record_id == story.record_id]
+    if not own or own[0].change_type not in _DELETIONS:
+        return []
+    deleted = f"It was deleted in Salesforce at {_at(own[0].committed_at or own[0].received_at)}"
+    if story.parent_ids:
+        return [f"{deleted}."]
+    return [f"{deleted}. m3sync never synced it, so there is nothing of it to end in m3ter."]
+
+
+def _of_nothing(story: Story) -> str:
+    by_hand = f"`m3sync sync {story.record_id}` syncs it now."
+    if story.events or story.rereads:
+        return f"Nothing is waiting: what was heard of the record led to no sync. {by_hand}"
+    return f"m3sync has heard nothing of this record. {by_hand}"
 
 
 def _of_row(row: InboxRow) -> str:
@@ -61,7 +76,8 @@ def _of_row(row: InboxRow) -> str:
                 f"The next change of the record or `m3sync sync {row.record_id}` tries again."
             )
         case InboxStatus.WAITING if row.error:
-            return f"{where} is tried again at {_at(row.due_at)}, after {row.attempts} attempts: {row.error}"
+            after = f"after {row.attempts} attempts" if row.attempts else "no attempt being used up"
+            return f"{where} is tried again at {_at(row.due_at)}, {after}: {row.error}"
         case InboxStatus.WAITING:
             return f"{where} waits for its turn since {_at(row.first_changed_at)}."
 
