@@ -84,7 +84,7 @@ _OF_THE_REQUEST = frozenset({408, 413, 414, 425, 429, 431})
 # Only a page tells that these are not the system's own.
 _OFTEN_WORDLESS = frozenset({400, 401, 409, 412, 422})
 _OTHER = Refusal(RejectedError)
-_BROKEN = Refusal(TransientError, "The system is in trouble; it is tried again.", lost=True)
+_BROKEN = Refusal(TransientError, "It is in trouble. If that lasts, look at its status page.", lost=True)
 
 
 def find(dialect: Dialect, status: int, code: str) -> Refusal:

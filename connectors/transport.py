@@ -190,7 +190,7 @@ def no_answer(system: str, request: Request, what: str) -> TransientError:
     """The request left, and nothing usable came back."""
     error = TransientError(
         f"{system}: {what} ({request.method}).",
-        instruction=f"It is tried again. If it lasts, look at {system} and at the network between.",
+        instruction=f"If it lasts, look at {system} and at the network between.",
     )
     error.may_have_happened = request.writes
     return error

@@ -23,6 +23,17 @@ OWN_WRITE = {
 }
 
 
+# What a call came to, as the run log names it (the families of connectors.errors).
+_FAILURES = {
+    "TransientError": "may be repeated",
+    "RateLimited": "asked to slow down",
+    "AuthenticationError": "credential not accepted",
+    "RejectedError": "refused",
+    "NotFoundError": "not found",
+    "MissingMappingError": "not mapped",
+}
+
+
 def shown(value: object) -> str:
     """A value as people read it; times in UTC to the second."""
     match value:
@@ -109,7 +120,13 @@ def log_text(line: LogLine) -> str:
         return str(text or "; ".join(f"{name}: {value}" for name, value in detail.items()))
     call = f"{detail.get('system', '')} {detail.get('method', '')} {short_path(detail.get('path', ''))}"
     answer = f"{call} {detail.get('status') or 'no answer'}, {detail.get('milliseconds')} ms"
-    return f"{answer}: {detail['error']}" if detail.get("error") else answer
+    return f"{answer}: {_failure(str(detail['error']))}" if detail.get("error") else answer
+
+
+def _failure(error: str) -> str:
+    """A failed call's kind in words, with the system's code where it gave one: `refused DUPLICATE_VALUE`."""
+    kind, _, code = error.partition(" ")
+    return f"{_FAILURES[kind]} {code}".rstrip() if kind in _FAILURES else error
 
 
 def plain(value: object) -> Any:

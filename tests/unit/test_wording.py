@@ -96,3 +96,16 @@ def test_json_has_times_in_utc_durations_in_seconds_and_money_exact() -> None:
     }
     assert str(plain["amount"]) == "0.10"
     assert wording.change_text([None, Decimal("0.10")]) == "- -> 0.10"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("TransientError", "may be repeated"),
+        ("RejectedError DUPLICATE_VALUE", "refused DUPLICATE_VALUE"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_a_call_that_failed_is_told_without_names_of_the_source(error: str, words: str) -> None:
+    detail = {"system": "m3ter", "method": "PUT", "path": "/plans/1", "milliseconds": 3, "error": error}
+    assert wording.log_text(LogLine("call", NOW, detail)) == f"m3ter PUT /plans/1 no answer, 3 ms: {words}"
