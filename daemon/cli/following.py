@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol, Self
 from uuid import UUID
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from daemon.cli import printing
+from daemon.cli import presence, printing
 from daemon.to_m3ter import waiting
 from daemon.web import wording
 from state import health, reread_progress
@@ -123,8 +123,7 @@ class Follower:
             self._seen, self._moved_at = now, moment
         if moment - self._moved_at < self.quiet.total_seconds():
             return False
-        reports = [each.reported_at for each in await health.all(self.db)]
-        return not reports or datetime.now(UTC) - max(reports) > self.fresh
+        return presence.is_absent(await health.all(self.db), self.fresh)
 
 
 @contextmanager

@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from connectors.errors import SyncError
 from daemon import app
-from daemon.cli import following, moments, printing, session
+from daemon.cli import following, moments, presence, printing, session
 from daemon.cli.following import Ended, Follower, Lines, Silent, Terminal, Totals
 from daemon.cli.session import FAILED, INTERRUPTED, WRONG_USAGE, CommandFailed, Session
-from daemon.settings import Settings
 from daemon.to_m3ter import wishes
 from daemon.to_m3ter.wishes import Asked, Refused, Wish
 from daemon.web import wording
-from state import reread_progress
+from state import health, reread_progress
 from state.reread_progress import Progress
 from state.rereads import RereadCause
 
-_START = "Start it: `m3sync run`, or `systemctl start m3sync`. It takes up what was asked for."
+_START = f"{presence.START} It takes up what was asked for."
 _GOES_ON = "The service goes on with it; `m3sync status` shows how far it is."
 
 
@@ -59,11 +59,12 @@ async def resync(span: Span, integration: str | None, *, waits: bool, as_json: b
             if as_json:
                 _document(await reread_progress.of(opened.db, asked.ids))
             else:
-                printing.line(_GOES_ON)
+                absent = presence.is_absent(await health.all(opened.db), presence.fresh(opened.settings))
+                printing.line(f"No m3sync service is running. {_START}" if absent else _GOES_ON)
             return None
         view = Silent() if as_json else Terminal() if printing.console().is_terminal else Lines()
         with view:
-            fresh = _fresh(opened.settings)
+            fresh = presence.fresh(opened.settings)
             ended, windows = await Follower(opened.db, asked.ids, view, fresh).follow()
     if as_json:
         _document(windows)
@@ -77,11 +78,10 @@ async def _asked(opened: Session, wish: Wish) -> Asked:
     except Refused as refused:
         code = WRONG_USAGE if refused.is_usage else FAILED
         raise CommandFailed(refused.reason, refused.instruction, exit_code=code) from None
-
-
-def _fresh(settings: Settings) -> timedelta:
-    """A daemon that works asks m3ter so often whether it is there, and writes down what it was told."""
-    return timedelta(seconds=settings.m3ter.probe_seconds + settings.m3ter.total_seconds)
+    except SyncError as error:
+        raise CommandFailed(
+            error.message, f"{error.instruction} Nothing was begun; give the command again then.".strip()
+        ) from None
 
 
 def _announce(asked: Asked, windows: Sequence[Progress]) -> None:

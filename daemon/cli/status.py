@@ -1,8 +1,10 @@
 """`status`: the six items of Synchronization Information for each integration, and the latest runs."""
 
+from datetime import datetime
+
 import typer
 
-from daemon.cli import printing, runs, session
+from daemon.cli import presence, printing, runs, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import command
 from daemon.web import rereading, wording
@@ -22,15 +24,20 @@ async def status(
         found = await insights.statuses(opened.db, issues=5)
         reports = await health.all(opened.db)
         stories = await insights.latest_runs(opened.db, RunFilter(limit=limit)) if limit else []
+    is_wanted = any(each.is_automatic for each in found)
+    is_absent = presence.is_absent(reports, presence.fresh(opened.settings))
     if as_json:
         latest = [runs.as_document(story.run, list(story.objects)) for story in stories]
         integrations = [wording.status_document(each) for each in found]
-        printing.document({"integrations": integrations, "health": reports, "runs": latest})
+        document = {"integrations": integrations, "health": reports, "runs": latest}
+        printing.document({**document, "is_service_running": not is_absent})
         return
     if not found:
         printing.line("There is no integration yet. Make one: m3sync integrations add NAME --mapping NAME")
     for each in found:
         show(each)
+    if is_wanted and is_absent:
+        _print_absence(presence.last_heard_at(reports))
     for report in reports:
         _print_health(report)
     if stories:
@@ -83,6 +90,13 @@ def _own_writes(each: Status) -> dict[str, str]:
         return {}
     near = f"; {each.near_misses} that bear its mark said something else and were" if each.near_misses else ""
     return {"Own writes heard": f"{each.echoes}, not synced{near}"}
+
+
+def _print_absence(last_heard_at: datetime | None) -> None:
+    ago = "" if last_heard_at is None else f" It was last heard of {wording.since(last_heard_at)}."
+    printing.line(
+        f"! No m3sync service is running, so that nothing is synced.{ago} {presence.START}", printing.BAD
+    )
 
 
 def _print_health(report: Health) -> None:

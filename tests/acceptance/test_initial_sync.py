@@ -80,6 +80,12 @@ async def test_without_a_service_it_says_what_to_start(m3sync: Commands) -> None
     assert answer.code == 1
     assert "no m3sync service is running" in answer.err
     assert "m3sync run" in answer.err
+    told = await m3sync.done("status")
+    assert "! No m3sync service is running, so that nothing is synced." in told.out
+    assert (await m3sync.done("status", "--json")).document()["is_service_running"] is False
+    asked = await m3sync.done("sync", "--since", "7d", "--no-wait")
+    assert "No m3sync service is running. Start it: `m3sync run`" in asked.out
+    assert "goes on with it" not in asked.out
 
 
 @pytest.mark.parametrize(
@@ -100,6 +106,17 @@ async def test_what_makes_no_sense_is_exit_code_2(
     answer = await m3sync("sync", *arguments)
     assert (answer.code, answer.out) == (2, "")
     assert said in answer.err
+    assert not await rereads.latest(house.db)
+
+
+async def test_nothing_is_begun_while_salesforce_is_away(
+    house: House, sandbox: LocalSandbox, m3sync: Commands
+) -> None:
+    await sandbox.salesforce_control.fault("refuse")
+    answer = await m3sync("sync", "--since", "7d")
+    assert answer.code == 1
+    assert "Nothing was begun; give the command again then." in answer.err
+    assert "tried again" not in answer.err
     assert not await rereads.latest(house.db)
 
 
