@@ -1,32 +1,16 @@
 """Settings: where they come from, which wins, and what is said about a wrong one."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from daemon import settings
 from daemon.configuration import ConfigurationError
+from tests.unit import settings_files
+from tests.unit.settings_files import refusal
 
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("M3SYNC_") or name == "CREDENTIALS_DIRECTORY":
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(settings, "DEFAULT_FILE", tmp_path / "nowhere.toml")
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "m3sync.toml"
-
-
-def _refusal(file: Path, text: str) -> str:
-    file.write_text(text)
-    with pytest.raises(ConfigurationError) as refused:
-        settings.load(file)
-    return str(refused.value)
+no_settings_from_outside = settings_files.no_settings_from_outside
+file = settings_files.file
 
 
 def test_without_a_file_everything_has_a_default() -> None:
@@ -57,7 +41,7 @@ def test_a_list_in_the_environment_is_json(file: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("M3SYNC_HTTP__HOSTS", '["m3sync.example.com"]')
     assert settings.load(file).http.hosts == ("m3sync.example.com",)
     monkeypatch.setenv("M3SYNC_HTTP__HOSTS", "m3sync.example.com")
-    assert "written as JSON" in _refusal(file, "")
+    assert "written as JSON" in refusal(file, "")
 
 
 def test_credentials_of_the_service_win_over_the_file(
@@ -85,9 +69,9 @@ def test_credentials_of_the_service_win_over_the_file(
     ],
 )
 def test_a_wrong_file_is_refused_naming_file_key_and_remedy(file: Path, text: str, said: str) -> None:
-    refusal = _refusal(file, text)
-    assert str(file) in refusal
-    assert said in refusal
+    refused = refusal(file, text)
+    assert str(file) in refused
+    assert said in refused
 
 
 def test_bytes_that_are_no_text_are_refused(file: Path) -> None:
@@ -97,7 +81,7 @@ def test_bytes_that_are_no_text_are_refused(file: Path) -> None:
 
 
 def test_a_lease_must_outlast_what_a_dead_daemon_sent(file: Path) -> None:
-    said = _refusal(file, "[worker]\nlease_seconds = 30\n")
+    said = refusal(file, "[worker]\nlease_seconds = 30\n")
     assert "lease_seconds (30) must not be less than settle_seconds (60)" in said
     file.write_text("[worker]\nlease_seconds = 30\nsettle_seconds = 30\n")
     assert settings.load(file).worker.lease == settings.load(file).worker.settle
@@ -116,9 +100,9 @@ def test_a_wrong_variable_is_named_as_such(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_database_url_is_never_repeated(file: Path) -> None:
-    refusal = _refusal(file, '[database]\nurl = "mysql://user:hunter22@host/db"\n')
-    assert "must begin with postgresql://" in refusal
-    assert "hunter22" not in refusal
+    refused = refusal(file, '[database]\nurl = "mysql://user:hunter22@host/db"\n')
+    assert "must begin with postgresql://" in refused
+    assert "hunter22" not in refused
     file.write_text('[database]\nurl = "postgresql://user:hunter22@host/db"\n')
     assert "hunter22" not in repr(settings.load(file))
 

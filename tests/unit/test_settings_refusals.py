@@ -1,32 +1,15 @@
 """What is said about wrong settings: whose they are, never a password, nothing that could only fail later."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from daemon import settings
-from daemon.configuration import ConfigurationError
+from tests.unit import settings_files
+from tests.unit.settings_files import refusal
 
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith("M3SYNC_") or name == "CREDENTIALS_DIRECTORY":
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(settings, "DEFAULT_FILE", tmp_path / "nowhere.toml")
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "m3sync.toml"
-
-
-def _refusal(file: Path, text: str) -> str:
-    file.write_text(text)
-    with pytest.raises(ConfigurationError) as refused:
-        settings.load(file)
-    return str(refused.value)
+no_settings_from_outside = settings_files.no_settings_from_outside
+file = settings_files.file
 
 
 @pytest.mark.parametrize(
@@ -39,7 +22,7 @@ def _refusal(file: Path, text: str) -> str:
     ],
 )
 def test_a_password_is_not_repeated_wherever_it_was_written(file: Path, text: str) -> None:
-    said = _refusal(file, text)
+    said = refusal(file, text)
     assert "hunter22" not in said
     assert 'the key "database' in said
 
@@ -48,17 +31,17 @@ def test_a_password_is_not_repeated_wherever_it_was_written(file: Path, text: st
     "url", ["postgresql://u@[::1/db", "postgresql://u@host:99999/db", "postgres://u@h:x/d"]
 )
 def test_a_url_that_no_server_can_have_is_refused_before_anything_waits_for_it(file: Path, url: str) -> None:
-    assert "postgresql://USER:PASSWORD@HOST:PORT/DATABASE" in _refusal(file, f'[database]\nurl = "{url}"\n')
+    assert "postgresql://USER:PASSWORD@HOST:PORT/DATABASE" in refusal(file, f'[database]\nurl = "{url}"\n')
 
 
 def test_fewer_connections_at_most_than_at_least_are_refused(file: Path) -> None:
-    said = _refusal(file, "[database]\nmin_size = 50\nmax_size = 3\n")
+    said = refusal(file, "[database]\nmin_size = 50\nmax_size = 3\n")
     assert "min_size (50) must not be more than max_size (3)" in said
 
 
 @pytest.mark.parametrize("key", ["state_directory", "vault_key_file"])
 def test_an_empty_path_is_not_the_present_directory(file: Path, key: str) -> None:
-    assert f'the key "{key}" is wrong: must name a path' in _refusal(file, f'{key} = ""\n')
+    assert f'the key "{key}" is wrong: must name a path' in refusal(file, f'{key} = ""\n')
 
 
 @pytest.mark.parametrize(
@@ -69,12 +52,12 @@ def test_an_empty_path_is_not_the_present_directory(file: Path, key: str) -> Non
     ],
 )
 def test_wrong_types_are_told_in_the_words_of_the_file(file: Path, text: str, said: str) -> None:
-    assert said in _refusal(file, text)
+    assert said in refusal(file, text)
 
 
 def test_a_variable_that_is_no_json_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("M3SYNC_HTTP__HOSTS", "a,b")
-    assert "The variable M3SYNC_HTTP__HOSTS cannot be read" in _refusal(file, "")
+    assert "The variable M3SYNC_HTTP__HOSTS cannot be read" in refusal(file, "")
 
 
 def test_a_wrong_credential_of_the_service_is_named_by_its_file(
@@ -82,7 +65,7 @@ def test_a_wrong_credential_of_the_service_is_named_by_its_file(
 ) -> None:
     (tmp_path / "database.url").write_text("mysql://user:hunter22@host/db")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    said = _refusal(file, "")
+    said = refusal(file, "")
     assert said.startswith(f"{tmp_path / 'database.url'} is wrong: must begin with postgresql://")
     assert "hunter22" not in said
 
