@@ -11,7 +11,9 @@ from daemon.cli import printing, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import CommandFailed, command
 from daemon.web import wording
-from state import integrations, runs
+from state import inbox, integrations, runs
+from state.database import Db
+from state.models import InboxRow, InboxStatus
 from state.run_models import LogLine, Run, RunObject
 
 group = typer.Typer(help="What was run, and what came of it; by itself as `list`.")
@@ -58,14 +60,33 @@ async def list_all(
             opened.db, integration=integration, record_id=record_id, failed=failed or None, limit=limit
         )
         objects = await runs.objects(opened.db, [run.run_id for run in found])
+        aside = await _set_aside(opened.db, integration, record_id) if failed else []
     if as_json:
         printing.document([as_document(run, objects.get(run.run_id, [])) for run in found])
-    elif found:
-        print_runs(found)
+    elif found or aside:
+        if found:
+            print_runs(found)
+        _print_set_aside(aside)
     elif failed:
         printing.line("No run has failed.")
     else:
         printing.line("No such run yet." if integration or record else "Nothing was run yet.")
+
+
+async def _set_aside(db: Db, integration: str | None, record_id: str | None) -> list[InboxRow]:
+    """The records that wait for a person, of one integration or record where one is named."""
+    rows = await inbox.find(db, record_id=record_id, status=InboxStatus.SET_ASIDE)
+    return [row for row in rows if integration in (None, row.integration_name)]
+
+
+def _print_set_aside(rows: list[InboxRow]) -> None:
+    for row in rows:
+        times = "1 attempt" if row.attempts == 1 else f"{row.attempts} attempts"
+        printing.line(
+            f"! {row.record_id} ({row.integration_name}) is set aside after {times}: {row.error} "
+            f"Mend what the message names, then `m3sync sync {row.record_id}`.",
+            "yellow",
+        )
 
 
 def print_runs(found: list[Run]) -> None:
