@@ -108,7 +108,7 @@ def _current(integration: Integration, known: _Known, issue_count: int) -> Curre
         return CurrentStatus.DISABLED
     if not integration.authorized:
         return CurrentStatus.NOT_AUTHORIZED
-    if depth.waiting or any(each.is_open for each in known.rereads):
+    if depth.waiting or any(each.is_open and not each.is_put_off for each in known.rereads):
         return CurrentStatus.WAITING
     return CurrentStatus.ISSUES if issue_count or depth.set_aside else CurrentStatus.IN_STEP
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -16,6 +16,7 @@ class RereadCause(StrEnum):
     GAP = "gap"  # an event without data; or one that does not say which records it is about
     UNDECODABLE = "undecodable"  # an event that could not be read
     SILENT = "silent"  # something changed, and nothing was heard
+    LOOK_UP = "look-up"  # of all changes only that known records are gone may have been missed
     INITIAL = "initial"  # a person wants everything that there is
     INSTANT = "instant"  # a person wants what changed since the last synchronization
     BY_HAND = "by hand"  # a person wants what changed since a time
@@ -36,6 +37,8 @@ class Phase(StrEnum):
     MISSING = "missing"
 
 
+_A_WHILE = timedelta(minutes=1)
+
 # READING to READING is the take-over of an expired lease, WAITING to READ a window that a person gave up.
 REREAD_TRANSITIONS: Mapping[RereadStatus, frozenset[RereadStatus]] = {
     RereadStatus.WAITING: frozenset({RereadStatus.READING, RereadStatus.READ}),
@@ -46,7 +49,10 @@ REREAD_TRANSITIONS: Mapping[RereadStatus, frozenset[RereadStatus]] = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """To be read again, by Salesforce's clock. No `from_at`: everything; no `until_at`: until it is begun."""
+    """To be read again, by Salesforce's clock. No `from_at`: everything; no `until_at`: until it is begun.
+
+    `delay`: how long to wait before it is read; one that waits already waits for so long from now on.
+    """
 
     object_name: str
     cause: RereadCause
@@ -55,6 +61,7 @@ class Window:
     from_at: datetime | None = None
     until_at: datetime | None = None
     checks_missing: bool = False
+    delay: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +130,9 @@ class RereadStory:
     def is_open(self) -> bool:
         """Not everything that it holds is in the inbox yet."""
         return self.status is not RereadStatus.READ
+
+    @property
+    def is_put_off(self) -> bool:
+        """It is not due for a while, and nothing is wrong with it."""
+        is_waiting = self.status is RereadStatus.WAITING and self.error is None
+        return is_waiting and self.due_at > datetime.now(UTC) + _A_WHILE

@@ -1,6 +1,6 @@
 """Windows that are read again as changes may have been missed, kept until all is in the inbox."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -62,7 +62,7 @@ async def open_windows(
     ids = []
     for each in windows:
         values = (integration_id, org_id, each.object_name, each.cause.value, each.from_at, each.until_at)
-        more = (each.channel, each.detail, each.checks_missing)
+        more = (each.channel, each.detail, each.checks_missing, each.delay)
         reread_id = await database.fetch_value(tx, _SQL["widen"], *values, *more)
         if reread_id is None:
             reread_id = await database.fetch_value(tx, _SQL["open"], *values, *more)
@@ -92,7 +92,8 @@ async def note_gap(  # noqa: PLR0913, PLR0917 - one row of the table, in the ord
 async def claim(db: Db, integration_id: UUID, org_id: str, lease: timedelta) -> Reread | None:
     """Take the foremost window that is due, or whose holder let its lease expire; None when there is none.
 
-    An initial synchronization comes after all others.
+    A look-up comes after the others: what they find in the recycle bin may be gone from it soon. An initial
+    synchronization comes last.
     """
     row = await database.fetch_one(db, _SQL["claim"], integration_id, org_id, lease, _TO_READING)
     return None if row is None else _reread(row, lease)
@@ -166,9 +167,16 @@ async def cancel(db: Db, reread_id: UUID) -> bool:
     return bool(await database.execute(db, _SQL["cancel"], reread_id, _TO_READ))
 
 
-async def looked_up(db: Db, integration_id: UUID, org_id: str, within: timedelta) -> set[str]:
+async def looked_up(
+    db: Db,
+    integration_id: UUID,
+    org_id: str,
+    within: timedelta,
+    causes: Collection[RereadCause] = tuple(RereadCause),
+) -> set[str]:
     """The objects whose known records were looked up, or are to be, by a window that was opened `within`."""
-    rows = await database.fetch(db, _SQL["looked_up"], integration_id, org_id, within)
+    values = (integration_id, org_id, within, [each.value for each in causes])
+    rows = await database.fetch(db, _SQL["looked_up"], *values)
     return {row["object_name"] for row in rows}
 
 

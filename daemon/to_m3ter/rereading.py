@@ -16,7 +16,7 @@ from daemon.to_m3ter.workplace import Org
 from state import rereads
 from state.database import Db, transaction
 from state.errors import DatabaseUnavailable, LeaseLost
-from state.rereads import Phase, Reread
+from state.rereads import Phase, Reread, RereadCause
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,9 @@ class Rereader:
 
     async def _begin(self, reread: Reread, stop: asyncio.Event) -> Reread:
         until_at = reread.until_at or await self._asked(reread, self.pages.until_now(), stop)
-        total = await self._asked(reread, self.pages.count(reread, until_at), stop)
+        total = None
+        if reread.cause is not RereadCause.LOOK_UP:  # of which nothing is read but what is known here
+            total = await self._asked(reread, self.pages.count(reread, until_at), stop)
         async with transaction(self.db) as tx:
             begun = await rereads.begin(tx, reread, until_at=until_at, total=total)
         log.info("re-read begun", **_facts(begun))
@@ -139,7 +141,7 @@ class Rereader:
 
     async def _page(self, reread: Reread, stop: asyncio.Event) -> Reread | None:
         """One page and its cursor, durable together; None when it was the last one."""
-        if reread.phase is Phase.MISSING:
+        if reread.phase is Phase.MISSING or reread.cause is RereadCause.LOOK_UP:
             return await self._lookup(reread, stop)
         size = self.options.page_size
         records = await self._asked(reread, self.pages.changed(reread, size), stop)
@@ -163,7 +165,7 @@ class Rereader:
         async with transaction(self.db) as tx:
             put = await self.pages.lead_ids(tx, reread, gone)
             cursor = (None, known[-1] if known else reread.cursor_id)
-            kept = await rereads.keep_page(tx, reread, put, read=0, cursor=cursor, phase=reread.phase)
+            kept = await rereads.keep_page(tx, reread, put, read=0, cursor=cursor, phase=Phase.MISSING)
             if not known:
                 await rereads.finish(tx, kept)
         return self._went_on(kept, is_over=not known)

@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 # A window that ends now ends a little later: the clocks of Salesforce's servers are not one.
 AHEAD = timedelta(minutes=1)
 
+# Of these nobody needs to know at once: nothing is wrong.
+_USUAL = (RereadCause.FIRST_START, RereadCause.LOOK_UP)
+
 _FIRST = "What changed between going live and the first subscription of this channel."
 _OWED = "The channel has a place now. What was deleted for good while it had none is looked for."
 _EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
@@ -66,8 +69,9 @@ def without_place(
 
 
 def owed(positions: Mapping[str, tuple[Position, Collection[str]]], overlap: timedelta) -> list[Window]:
-    """Of channels that have a place now: the look-up of the objects that were not looked up before."""
-    cause = RereadCause.FIRST_START
+    """Of channels that have a place now: the look-up of the objects that were not looked up before; what
+    changed of them is in windows already."""
+    cause = RereadCause.LOOK_UP
     return _merged(
         Window(name, cause, _OWED, channel, _start(position, overlap), checks_missing=True)
         for channel, (position, names) in positions.items()
@@ -126,7 +130,7 @@ async def record(tx: Connection, reader: Reader, windows: Collection[Window]) ->
     await own_writes.forget(tx, reader.org_id, {each.object_name for each in windows})
     await rereads.open_windows(tx, reader.integration_id, reader.org_id, list(windows))
     for each in windows:
-        say = log.info if each.cause is RereadCause.FIRST_START else log.warning
+        say = log.info if each.cause in _USUAL else log.warning
         say(
             "to be read again",
             object_name=each.object_name,

@@ -3,16 +3,19 @@
 from datetime import UTC, datetime
 from typing import assert_never
 
-from state.reread_models import Phase, RereadStatus, RereadStory
+from state.reread_models import Phase, RereadCause, RereadStatus, RereadStory
 
 
 def window(each: RereadStory) -> str:
     """`Opportunity, replay refused, 2026-11-18 10:00 to 2026-11-21 09:00 UTC`."""
-    parts = [each.object_name, each.cause.value, _span(each)]
+    cause = "look-up of known records" if each.cause is RereadCause.LOOK_UP else each.cause.value
+    parts = [each.object_name, cause, _span(each)]
     return ", ".join(part for part in parts if part)
 
 
 def _span(each: RereadStory) -> str:
+    if each.cause is RereadCause.LOOK_UP:
+        return ""  # no change is read, whenever it was
     until = "" if each.until_at is None else f"{_minute(each.until_at)} UTC"
     if each.from_at is None and not until:
         # What was read at once, because its event named the records, has no window.
@@ -33,6 +36,10 @@ def progress(each: RereadStory) -> str:
 
 def _read(each: RereadStory) -> str:
     counted = f"{each.records_read:,}"
+    if each.is_put_off:
+        return f"waits until {_minute(each.due_at)} UTC"
+    if each.cause is RereadCause.LOOK_UP and not each.error and each.status is not RereadStatus.WAITING:
+        return "looking for records that are no more" if each.is_open else "looked up"
     match each.status:
         case RereadStatus.WAITING if each.error:
             times = "once" if each.attempts == 1 else f"{each.attempts} times"

@@ -2,14 +2,15 @@
 
 -- widen --
 -- One of the same object and cause that was not begun takes the new window in; a null is the wider bound. One
--- that is just being taken is let be, as nobody must wait here who holds rows of the inbox. $5 from, $6 until
+-- that is just being taken is let be, as nobody must wait here who holds rows of the inbox. $5 from, $6 until, $10 delay
 UPDATE rereads r SET
     from_at = CASE WHEN $5::timestamptz IS NOT NULL AND r.from_at IS NOT NULL THEN least(r.from_at, $5) END,
     until_at = CASE WHEN $6::timestamptz IS NOT NULL AND r.until_at IS NOT NULL THEN greatest(r.until_at, $6) END,
     channel = $7,
     detail = $8,
     checks_missing = r.checks_missing OR $9,
-    due_at = CASE WHEN r.error IS NULL THEN least(r.due_at, now()) ELSE r.due_at END
+    due_at = CASE WHEN $10::interval > '0' THEN greatest(r.due_at, now() + $10)
+        WHEN r.error IS NULL THEN least(r.due_at, now()) ELSE r.due_at END
 FROM (
     SELECT reread_id FROM rereads
     WHERE integration_id = $1 AND org_id = $2 AND object_name = $3 AND cause = $4
@@ -22,8 +23,9 @@ RETURNING r.reread_id;
 
 -- open --
 -- A window to be read
-INSERT INTO rereads (integration_id, org_id, object_name, cause, from_at, until_at, channel, detail, checks_missing)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO rereads (integration_id, org_id, object_name, cause, from_at, until_at, channel, detail, checks_missing,
+    due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval)
 RETURNING reread_id;
 
 -- note_gap --
@@ -45,7 +47,7 @@ FROM (
     SELECT reread_id FROM rereads
     WHERE integration_id = $1 AND org_id = $2 AND status <> 'READ' AND status = ANY($4::text[])
       AND CASE status WHEN 'WAITING' THEN due_at <= now() ELSE lease_until <= now() END
-    ORDER BY cause = 'initial', opened_at, reread_id LIMIT 1
+    ORDER BY cause = 'initial', cause = 'look-up', opened_at, reread_id LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 ) AS foremost
 WHERE r.reread_id = foremost.reread_id
@@ -112,10 +114,11 @@ UPDATE rereads SET status = 'READ', finished_at = now(), lease_token = NULL, lea
 WHERE reread_id = $1 AND status = ANY($2::text[]);
 
 -- looked_up --
--- The objects whose known records are looked up by a window that was opened within $3; not by one given up before
+-- The objects whose known records are looked up by a window that was opened within $3; not by one given up before.
+-- $4 causes
 SELECT DISTINCT object_name FROM rereads
 WHERE integration_id = $1 AND org_id = $2 AND checks_missing AND opened_at > now() - $3::interval
-  AND (status <> 'READ' OR phase = 'missing');
+  AND (status <> 'READ' OR phase = 'missing') AND cause = ANY($4::text[]);
 
 -- latest --
 -- The open ones first, then the latest. $1 integration or null, $2 whether only open ones, $3 how many

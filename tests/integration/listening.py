@@ -102,6 +102,7 @@ async def is_covered(house: House, record_id: str, object_name: str = "Opportuni
     at = datetime.fromisoformat(found["records"][0]["SystemModstamp"])
     return any(
         each.object_name == object_name
+        and each.cause != "look-up"  # which reads no change
         and (each.from_at is None or each.from_at <= at)
         and (each.until_at is None or at <= each.until_at)
         for each in await windows(house)

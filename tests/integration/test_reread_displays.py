@@ -170,3 +170,15 @@ async def test_the_command_line_tells_windows_within_eighty_columns(
     assert "      1,204 read, 17 to sync, 3 differed\n" in shown
     explain.tell(await insights.explain(db, record_id(101)))
     assert "read again: Opportunity, replay refused" in capsys.readouterr().out
+
+
+async def test_a_look_up_that_is_put_off_says_until_when_and_nothing_waits_for_it(
+    db: Pool, agreements: Integration
+) -> None:
+    later = Window("Opportunity", RereadCause.LOOK_UP, from_at=FROM, delay=timedelta(hours=5))
+    async with db.acquire() as session, session.transaction():
+        await rereads.open_windows(session, agreements.integration_id, "00D000000000001EAA", [later])
+    (line,) = await told(db)
+    assert line.startswith("Opportunity, look-up of known records: waits until 20")
+    (found,) = await insights.statuses(db)
+    assert found.current is CurrentStatus.IN_STEP

@@ -16,7 +16,7 @@ from state.models import Cause
 from state.rereads import PRIORITIES, RereadCause
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
-from tests.integration.rereaders import HASTY, opened, read, rereading, waiting, window
+from tests.integration.rereaders import HASTY, opened, pages, read, rereading, waiting, window
 from tests.sandboxes import LocalSandbox
 
 SMALL = replace(HASTY, page_size=3)
@@ -157,3 +157,18 @@ async def test_a_record_changed_while_it_is_read_is_not_passed_over(
 
 async def _holds(house: House) -> bool:
     return any(each["holding"] for each in await house.sandbox.salesforce_control.faults())
+
+
+async def test_a_look_up_asks_for_the_records_that_are_known_and_for_no_changes(house: House) -> None:
+    soql = "SELECT Id FROM Opportunity WHERE IsWon = false"
+    gone, there = [each["Id"] for each in (await house.query(soql))[:2]]
+    await _known(house, gone, there)
+    await house.salesforce("DELETE", f"/sobjects/Opportunity/{gone}")
+    await house.sandbox.salesforce_control.call("POST", "org/empty-bin", {"ids": [gone]})
+    await house.sandbox.salesforce_control.clear_journal()
+    await opened(house, window(cause=RereadCause.LOOK_UP, checks_missing=True))
+    async with rereading(house):
+        [found] = await read(house)
+    assert (found.records_read, found.records_put) == (0, 1)
+    assert await waiting(house) == {gone}
+    assert await pages(house) == []

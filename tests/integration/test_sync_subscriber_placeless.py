@@ -135,3 +135,16 @@ async def has_place(house: House) -> bool:
 async def heard_twice(house: House, record_id: str) -> bool:
     count = await house.db.fetchval("SELECT count(*) FROM change_events WHERE record_id = $1", record_id)
     return bool(count == 2)
+
+
+async def test_what_is_looked_up_with_the_first_event_is_no_second_first_start(
+    house: House, deal: str
+) -> None:
+    async with listening(house):
+        await renewed(house)
+        before = len(await windows(house, "first start"))
+        await touch(house, "Opportunity", deal, {"NextStep": "the first"})
+        await until(partial(has_place, house))
+        [found] = await windows(house, "look-up")
+        assert len(await windows(house, "first start")) == before
+    assert (found.object_name, found.checks_missing) == ("Opportunity", True)
