@@ -35,7 +35,8 @@ class Timings:
     """How patiently trouble is waited out, and how soon a refused channel is asked for again.
 
     `silence`: how long a channel may hear nothing before Salesforce is asked whether that is so. `overlap`:
-    how much earlier a window begins than it seems to need.
+    how much earlier a window begins than it seems to need. `look_up`: how often at most all known records of
+    an object are asked for because of events that name none.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -43,6 +44,7 @@ class Timings:
     refused: timedelta = timedelta(minutes=5)
     silence: timedelta = timedelta(minutes=15)
     overlap: timedelta = timedelta(minutes=15)
+    look_up: timedelta = placeless.LOOK_UP_AGAIN
 
 
 @dataclass(slots=True)
@@ -214,8 +216,11 @@ class Subscriber:
     async def _read_again(self, tx: Connection, reader: Reader, missed: list[Missed]) -> None:
         if missed:
             positions = await checkpoints.get(tx, reader, {each.channel for each in missed})
-            opened = windows.of_missed(missed, positions, self.timings.overlap)
-            await windows.record(tx, reader, opened)
+            within = self.timings.look_up
+            ids = (reader.integration_id, reader.org_id)
+            lately = await rereads.looked_up(tx, *ids, within, windows.MISSED)
+            opened = windows.of_missed(missed, positions, self.timings.overlap, lately)
+            await windows.record(tx, reader, [*opened, *windows.put_off(opened, within)])
 
     async def _receive(self, tx: Connection, org_id: str, heard: list[Heard]) -> None:
         """Parents go into the inbox themselves; lines lead to theirs; echoes of our own writes stay out."""

@@ -17,11 +17,15 @@ log = structlog.get_logger(__name__)
 # A window that ends now ends a little later: the clocks of Salesforce's servers are not one.
 AHEAD = timedelta(minutes=1)
 
+# Why a window is opened when an event names no records.
+MISSED = (RereadCause.OVERFLOW, RereadCause.GAP, RereadCause.UNDECODABLE)
+
 # Of these nobody needs to know at once: nothing is wrong.
 _USUAL = (RereadCause.FIRST_START, RereadCause.LOOK_UP)
 
 _FIRST = "What changed between going live and the first subscription of this channel."
 _OWED = "The channel has a place now. What was deleted for good while it had none is looked for."
+_PUT_OFF = "Events named no records. What was deleted for good meanwhile is looked for once they are over."
 _EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
 
 
@@ -87,11 +91,15 @@ def _why(channel: str, position: Position, lost: Mapping[str, str]) -> tuple[Rer
 
 
 def of_missed(
-    missed: Iterable[Missed], positions: Mapping[str, Position], overlap: timedelta
+    missed: Collection[Missed],
+    positions: Mapping[str, Position],
+    overlap: timedelta,
+    looked_up: Collection[str] = (),
 ) -> list[Window]:
     """Of events that name no records: open to the end, for nobody says when the last of them was written.
 
-    Each may have told of a deletion, and the record may be gone from the recycle bin as well by now.
+    Each may have told of a deletion, and the record may be gone from the recycle bin as well by now. Known
+    records of objects that were `looked_up` for such an event lately are looked up later (see `put_off`).
     """
     return _merged(
         Window(
@@ -100,9 +108,22 @@ def of_missed(
             each.detail,
             each.channel,
             _start(positions[each.channel], overlap, each.event_at),
-            checks_missing=True,
+            checks_missing=each.object_name not in looked_up,
         )
         for each in missed
+    )
+
+
+def put_off(opened: Iterable[Window], delay: timedelta) -> list[Window]:
+    """The look-ups that these windows leave out: for each object one, `delay` after the last that did.
+
+    However many events name no records, known records are looked up for the first, once in each `delay` while
+    they go on, and once after the last of them.
+    """
+    return _merged(
+        replace(each, cause=RereadCause.LOOK_UP, detail=_PUT_OFF, checks_missing=True, delay=delay)
+        for each in opened
+        if not each.checks_missing
     )
 
 

@@ -65,3 +65,16 @@ def test_events_without_names_leave_one_window_for_each_object_and_cause_open_to
         ("OpportunityLineItem", "undecodable", AT - OVERLAP, None),
     ]
     assert all(each.checks_missing for each in found)
+
+
+def test_of_many_events_without_names_one_look_up_of_each_object_is_put_off() -> None:
+    missed = [
+        Missed("Opportunity", DEALS, "overflow", "many", AT - timedelta(hours=2)),
+        Missed("Opportunity", DEALS, "undecodable", "a riddle"),
+        Missed("OpportunityLineItem", LINES, "undecodable", "a riddle"),
+    ]
+    found = windows.of_missed(missed, {DEALS: OLD, LINES: OLD}, OVERLAP, {"Opportunity"})
+    assert [each.checks_missing for each in found] == [False, False, True]
+    [later] = windows.put_off(found, MONTH)
+    assert (later.object_name, later.cause, later.delay) == ("Opportunity", "look-up", MONTH)
+    assert later.checks_missing
