@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from connectors.errors import TransientError
 from daemon.to_m3ter.workplace import Org
 from state import checkpoints
 from state.checkpoints import Position, Reader
-from state.database import Db, transaction
+from state.database import Connection, Db, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,23 @@ async def of(db: Db, org: Org, reader: Reader, channels: Collection[str]) -> Map
         for channel in new:
             since = known[channel].since.isoformat()
             log.info("begins to be heard", channel=channel, since=since, ahead=ahead.total_seconds())
+    return known
+
+
+async def kept(tx: Connection, reader: Reader, channels: Collection[str]) -> Mapping[str, Position]:
+    """The positions of channels that are being heard.
+
+    Raises TransientError when another process forgot one, which `of` begins anew.
+    """
+    known = await checkpoints.get(tx, reader, channels)
+    forgotten = sorted(set(channels) - set(known))
+    if forgotten:
+        raise TransientError(
+            f"Another process forgot how far {', '.join(forgotten)} was heard: it goes by a field mapping "
+            "that does not name it.",
+            instruction="It is begun anew by itself, and what changed meanwhile is read again. Should this "
+            "come again, see whether another m3sync with an older configuration runs on this database.",
+        )
     return known
 
 

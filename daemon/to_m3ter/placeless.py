@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from daemon.to_m3ter import windows
+from daemon.to_m3ter import coverage, windows
 from daemon.to_m3ter.intake import Watch
 from daemon.to_m3ter.windows import Measure
 from state import checkpoints, rereads
@@ -54,7 +54,7 @@ class Placeless:
         they are not subscribed without one again."""
         owing = {each for each in placed if self.owed.get(each)}
         if owing:
-            known: dict[str, Position] = await checkpoints.get(tx, reader, owing)
+            known = await coverage.kept(tx, reader, owing)
             opened = windows.owed({each: (known[each], self.owed[each]) for each in owing}, overlap)
             await windows.record(tx, reader, opened)
 

@@ -215,7 +215,7 @@ class Subscriber:
 
     async def _read_again(self, tx: Connection, reader: Reader, missed: list[Missed]) -> None:
         if missed:
-            positions = await checkpoints.get(tx, reader, {each.channel for each in missed})
+            positions = await coverage.kept(tx, reader, {each.channel for each in missed})
             within = self.timings.look_up
             ids = (reader.integration_id, reader.org_id)
             lately = await rereads.looked_up(tx, *ids, within, windows.MISSED)

@@ -148,3 +148,18 @@ async def test_what_is_looked_up_with_the_first_event_is_no_second_first_start(
         [found] = await windows(house, "look-up")
         assert len(await windows(house, "first start")) == before
     assert (found.object_name, found.checks_missing) == ("Opportunity", True)
+
+
+async def test_an_unreadable_event_of_a_channel_that_was_forgotten_is_in_the_window_of_its_new_beginning(
+    house: House, deal: str
+) -> None:
+    async with listening(house):
+        await touch(house, "Opportunity", deal, {"NextStep": "for a place"})
+        await until(partial(has_place, house))
+        await house.db.execute("DELETE FROM rereads")
+        await house.db.execute("DELETE FROM checkpoints WHERE channel = $1", OPPORTUNITIES)
+        await house.sandbox.salesforce_control.fault("tell_as", **{"as": "undecodable"})
+        await touch(house, "Opportunity", deal, {"NextStep": "told and not understood"})
+        await until(lambda: is_covered(house, deal))
+        await touch(house, "Opportunity", deal, {"NextStep": "heard"})
+        await until(partial(has_place, house))
