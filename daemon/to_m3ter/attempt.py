@@ -145,7 +145,7 @@ class Attempt:
         if result is not None:
             return await self._done(result)
         if self.claim.cause is Cause.MANUAL:
-            raise error
+            raise graph.never_synced(error)
         if self._state is None:  # nothing is remembered of a record that was never looked at
             return Conclusion(Outcome(Complete()))
         return Conclusion(await self._outcome(Complete(), None))

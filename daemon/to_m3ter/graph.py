@@ -17,8 +17,10 @@ _AT_ONCE = 200  # ids of one query: an address has at most 16,384 bytes
 
 
 class RecordDeleted(RejectedError):  # noqa: N818 - named as its siblings in connectors.errors
-    """The record is in Salesforce's recycle bin; `merged_into` names the record that a merge left."""
+    """The record is in Salesforce's recycle bin; `merged_into` names the record that a merge left, and `how`
+    tells what became of it."""
 
+    how: str = ""
     deleted_at: datetime | None = None
     merged_into: str | None = None
 
@@ -107,14 +109,27 @@ async def _reason(salesforce: Salesforce, named: Named) -> SyncError:
 def _deleted(named: Named, bin_entry: Record) -> RecordDeleted:
     master = bin_entry.get("MasterRecordId")
     how = f"was merged into {named.object_name} {to_id18(master)}" if master else "was deleted in Salesforce"
+    how = f"The {named} {how}."
     error = RecordDeleted(
-        f"The {named} {how}. What it made in m3ter is left as it is.",
+        f"{how} What it made in m3ter is left as it is.",
         instruction="Restore it from the recycle bin and sync again, or end it in m3ter by hand.",
         code="ENTITY_IS_DELETED",
     )
+    error.how = how
     error.deleted_at = _moment(bin_entry)
     error.merged_into = to_id18(master) if master else None
     return error
+
+
+def never_synced(error: RecordDeleted | RecordMissing) -> RecordDeleted | RecordMissing:
+    """The same of a record that never made anything in m3ter."""
+    if isinstance(error, RecordMissing):
+        return error
+    return RecordDeleted(
+        f"{error.how} m3sync never synced it, so there is nothing of it to end in m3ter.",
+        instruction="Restore it from the recycle bin and sync again, should it be wanted after all.",
+        code=error.code,
+    )
 
 
 def _moment(bin_entry: Record) -> datetime:

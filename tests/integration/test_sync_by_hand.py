@@ -96,9 +96,11 @@ async def test_a_deleted_record_is_told_from_one_that_never_was(
 ) -> None:
     await house.salesforce("DELETE", f"/sobjects/Opportunity/{opportunity['Id']}")
     message = await failure(house, opportunity["Id"])
-    assert f"The Opportunity {opportunity['Id']} was deleted in Salesforce" in message
+    assert f"The Opportunity {opportunity['Id']} was deleted in Salesforce. m3sync never synced it" in message
+    assert "left as it is" not in message
     run = (await house.ended_runs(opportunity["Id"]))[0]
     assert (run.status, run.sync_status) == (RunStatus.ERROR, "Failed")
+    assert "end it in m3ter" not in run.instruction
 
 
 async def test_a_record_hidden_from_the_integration_user_is_told(
