@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from connectors.errors import MissingMappingError, RejectedError
+from connectors.errors import MissingMappingError, RateLimited, RejectedError, TransientError
 from connectors.salesforce.models import Record
 from daemon import outcomes
 from daemon.outcomes import Action, ObjectResult, SyncResult
@@ -62,6 +62,12 @@ class Sync:
             done = await self._brought(source)
         except (MissingMappingError, RejectedError) as error:
             return outcomes.refused(source.kind, source.salesforce_id, error.message, error.instruction)
+        except TransientError as error:
+            if not error.unreachable and not isinstance(error, RateLimited):  # these are about no object
+                error.message = (
+                    f"{source.kind} of {source.salesforce_object} {source.salesforce_id}: {error.message}"
+                )
+            raise
         written = outcomes.written(source.kind, source.salesforce_id, done.action, done.m3ter_id)
         return outcomes.with_changes(written, done.changes)
 

@@ -144,3 +144,16 @@ async def test_a_fault_at_each_update_ends_with_the_new_values(
     prices = {str(each["pricingBands"][0]["unitPrice"]) for each in await house.all("pricings")}
     assert prices == {"0.5"}
     await assert_all_is_well(house, opportunity)
+
+
+async def test_a_failure_that_is_to_be_tried_again_names_the_object_and_its_record(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    match = {"path": "*/commitments", "method": "POST"}
+    body = {"message": "Boom"}
+    await house.sandbox.m3ter_control.fault("status", match=match, status=500, body=body, times=1)
+    result = await house.attempt(opportunity["Id"])
+    assert f"Commitment of Opportunity {opportunity['Id']}: m3ter: Boom" in result.message
+    [run] = await house.ended_runs(opportunity["Id"])
+    assert (run.status, run.sync_status) == ("AWAITING_RETRY", "Failed")
+    assert f"Commitment of Opportunity {opportunity['Id']}: m3ter: Boom" in run.message
