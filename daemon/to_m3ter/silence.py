@@ -105,18 +105,22 @@ class Doubt:
     async def _is_any_deaf(self, due: Collection[str]) -> bool:
         """Each is asked for, and trusted again for a while, whatever the answer."""
         self.quiet.begin(due, time.monotonic())
+        try:
+            now = await coverage.now(self.listener.db, self.listener.org)
+        except (SyncError, DatabaseUnavailable) as error:
+            log.info("silent channels could not be asked for", channels=[*due], reason=str(error))
+            return False
         deaf = []
         for channel in due:
             try:
-                if await self._is_deaf(channel):
+                if await self._is_deaf(channel, now):
                     deaf.append(channel)
             except (SyncError, DatabaseUnavailable) as error:
                 log.info("a silent channel could not be asked for", channel=channel, reason=str(error))
         return bool(deaf)
 
-    async def _is_deaf(self, channel: str) -> bool:
+    async def _is_deaf(self, channel: str, now: datetime) -> bool:
         """Whether something changed on it and was not heard, up to a little before now."""
-        now = await coverage.now(self.listener.db, self.listener.org)
         known, settled = await self._position(self.listener.db, channel), now - SETTLED
         if known is None or known.complete_until >= settled:
             return False

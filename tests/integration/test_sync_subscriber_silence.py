@@ -10,6 +10,7 @@ import pytest
 
 from connectors.salesforce.rest import Salesforce
 from daemon.to_m3ter import presets
+from daemon.to_m3ter.silence import Quiet
 from state.database import Pool
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
@@ -165,6 +166,35 @@ async def test_salesforce_that_cannot_be_asked_is_asked_again(house: House, deal
         assert await windows(house) == []
         await control.clear_faults()
         await until(lambda: windows(house, "silent"))
+
+
+async def test_salesforce_is_asked_for_its_clock_once_for_all_silent_channels(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[list[str]] = []
+    asked: list[int] = []  # of each question the round
+    real_now, real_due = Salesforce.now, Quiet.due
+
+    async def now(self: Salesforce) -> datetime | None:
+        asked.append(len(rounds))
+        return await real_now(self)
+
+    def due(self: Quiet, moment: float) -> list[str]:
+        found = real_due(self, moment)
+        rounds.extend([found] if found else [])
+        return found
+
+    async with listening(house, manner=DOUBTFUL):
+        monkeypatch.setattr(Salesforce, "now", now)
+        monkeypatch.setattr(Quiet, "due", due)
+        await until(lambda: has_gone_round(rounds))
+    later = [number for number in asked if number]
+    assert sorted(set(later)) == later, "one question a round"
+    assert later
+
+
+async def has_gone_round(rounds: list[list[str]]) -> bool:
+    return len([each for each in rounds if len(each) > 1]) > 3
 
 
 async def asked_in_vain(house: House) -> bool:
