@@ -20,7 +20,7 @@ from tests.acceptance.worlds import Ground
 EXAMPLES = int(os.environ.get("M3SYNC_TEST_EXAMPLES", "200"))
 SEED = int(os.environ.get("M3SYNC_TEST_SEED", "1"))
 PARTS = 8  # each a test of its own, which pytest's workers share among them
-STEPS = 20
+STEPS = 16
 
 MANNER = settings(
     max_examples=-(-EXAMPLES // PARTS),
