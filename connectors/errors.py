@@ -23,7 +23,9 @@ class SyncError(Exception):
         self.code = code
 
     def __str__(self) -> str:
-        return f"{self.message} {self.instruction}".rstrip()
+        is_ended = not self.instruction or not self.message or self.message.endswith((".", "!", "?", "…"))
+        stop = "" if is_ended else "."
+        return f"{self.message}{stop} {self.instruction}".strip()
 
 
 class TransientError(SyncError):

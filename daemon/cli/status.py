@@ -76,7 +76,7 @@ def show(each: Status) -> None:
         printing.line(f"    {rereading.window(told)}:")
         printing.line(f"      {rereading.progress(told)}", _COLOURS.get(rereading.tone(told), ""))
     for issue in each.issues:
-        printing.line(f"  ! {issue.subject}: {issue.message} {issue.instruction}".rstrip(), "yellow")
+        printing.line(f"  ! {issue.subject}: {wording.advised(issue.message, issue.instruction)}", "yellow")
     if each.issue_count > len(each.issues):
         printing.line(
             f"    and {each.issue_count - len(each.issues)} more: m3sync runs list --failed", printing.PALE
@@ -103,5 +103,6 @@ def _print_health(report: Health) -> None:
     if not report.is_well:
         since = wording.since(report.since)
         printing.line(
-            f"! {report.subject} ({since}): {report.message} {report.instruction}".rstrip(), printing.BAD
+            f"! {report.subject} ({since}): {wording.advised(report.message, report.instruction)}",
+            printing.BAD,
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from daemon.web import answers, judging
+from daemon.web import answers, judging, wording
 from daemon.web.sources import SOURCES, Sources
 from state import insights
 from state.errors import StateError
@@ -26,7 +26,7 @@ async def readyz(request: web.Request) -> web.Response:
     verdict = await judging.judge(request.app[SOURCES])
     if verdict.is_ready:
         return web.Response(text="ready\n")
-    lines = [f"{each.subject}: {each.message} {each.instruction}".rstrip() for each in verdict.causes]
+    lines = [f"{each.subject}: {wording.advised(each.message, each.instruction)}" for each in verdict.causes]
     return web.Response(text="\n".join(lines) + "\n", status=503)
 
 

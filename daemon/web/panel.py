@@ -58,6 +58,7 @@ def _environment() -> jinja2.Environment:
         "shown": wording.shown,
         "since": wording.since,
         "lasting": wording.lasting,
+        "sentence": wording.sentence,
         "change": wording.change_text,
         "path": wording.short_path,
         "tone": lambda word: _TONES.get(wording.shown(word), ""),

@@ -53,6 +53,16 @@ def shown(value: object) -> str:
             return str(value)
 
 
+def sentence(message: str) -> str:
+    """What a system said, with a stop when it said none: something follows."""
+    return message if not message or message.endswith((".", "!", "?", "…")) else f"{message}."
+
+
+def advised(message: str, instruction: str) -> str:
+    """What happened, and what to do about it, in one line."""
+    return f"{sentence(message)} {instruction}".strip() if instruction else message
+
+
 def lasting(duration: timedelta) -> str:
     """A duration in the two units that matter: `340 ms`, `4.2 s`, `12 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
     seconds = duration.total_seconds()

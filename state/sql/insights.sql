@@ -52,7 +52,8 @@ WITH stuck AS (
     FROM record_states s
     LEFT JOIN runs r ON r.run_id = s.last_run_id
     LEFT JOIN LATERAL (
-        SELECT string_agg(object_name || ': ' || message, '; ' ORDER BY position) AS message, count(*) AS failures
+        SELECT string_agg(concat(object_name, ': ', message, CASE WHEN message !~ '[.!?…]$' THEN '.' END), ' '
+            ORDER BY position) AS message, count(*) AS failures
         FROM run_objects WHERE run_id = s.last_run_id AND action = 'failed'
     ) o ON true
     WHERE s.integration_id = $1

@@ -138,6 +138,7 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
     key = agreements.integration_id
     flagged = RunObject("Plan", record_id(1), "flagged", False, "was flagged to not sync.")
     overlap = RunObject("Commitment", record_id(2), "failed", False, "Commitment would overlap")
+    price = RunObject("Pricing", record_id(2), "failed", False, "No such product in m3ter.")
     partial: dict[str, Any] = {
         "status": RunStatus.ERROR,
         "success": False,
@@ -146,7 +147,9 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
     await put(db, key, 1)
     await sync(db, key, 1, **partial, objects=(flagged,))
     await put(db, key, 2)
-    run_id = await sync(db, key, 2, **partial, objects=(overlap, flagged), instruction="Move its dates.")
+    run_id = await sync(
+        db, key, 2, **partial, objects=(overlap, price, flagged), instruction="Move its dates."
+    )
     for number, later in ((3, None), (4, inbox.Later(timedelta(hours=1)))):
         await put(db, key, number)
         claim = await claimed(db, key)
@@ -163,7 +166,8 @@ async def test_failed_set_aside_and_retried_records_are_issues_and_flagged_objec
         (IssueKind.RETRYING, record_id(4)),
     ]
     failed = found.issues[1]
-    assert (failed.message, failed.instruction) == ("Commitment: Commitment would overlap", "Move its dates.")
+    said = "Commitment: Commitment would overlap. Pricing: No such product in m3ter."
+    assert (failed.message, failed.instruction) == (said, "Move its dates.")
     assert failed.run_id == run_id
     assert found.issues[0].inbox_id is not None
     assert "is tried again at" in found.issues[2].instruction

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from connectors.errors import SyncError
 from daemon.web import wording
 from state.models import RunStatus, SyncStatus
 from state.run_models import LogLine, Run
@@ -26,6 +27,23 @@ NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 )
 def test_a_duration_has_the_two_units_that_matter(duration: timedelta, words: str) -> None:
     assert wording.lasting(duration) == words
+
+
+@pytest.mark.parametrize(
+    ("message", "instruction", "line"),
+    [
+        ("m3ter: Forbidden", "Give it the permission.", "m3ter: Forbidden. Give it the permission."),
+        ("It is away.", "Wait.", "It is away. Wait."),
+        ("m3ter: Boom", "", "m3ter: Boom"),
+        ("", "Wait.", "Wait."),
+    ],
+)
+def test_what_a_system_says_without_a_stop_gets_one_before_what_to_do(
+    message: str, instruction: str, line: str
+) -> None:
+    assert wording.advised(message, instruction) == line
+    if message:
+        assert str(SyncError(message, instruction=instruction)) == line
 
 
 @pytest.mark.parametrize(
