@@ -17,7 +17,7 @@ from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace
 from state import inbox, integrations, runs
 from state.database import Db
-from state.models import Cause, RunStatus
+from state.models import Cause, Integration, RunStatus
 from state.run_models import Run
 
 PRIORITY = 100
@@ -67,12 +67,12 @@ async def choose(db: Db, links: Links, wish: Wish) -> Connected | SyncResult:
     if wish.integration is not None:
         named = await tasks.connect(db, links, await integrations.get(db, wish.integration))
         if named is None:
-            raise unconnected(f"The integration {wish.integration} is not connected to both systems.")
+            raise unconnected(await lacking(db, wish.integration))
         return named
     found = [await tasks.connect(db, links, each) for each in await integrations.list_all(db)]
     connected = [each for each in found if each is not None]
     if not connected:
-        raise unconnected("No integration is connected to Salesforce and m3ter.")
+        raise unconnected(await lacking(db))
     try:
         fitting = [each for each in connected if await _fits(each, wish.record_id)]
     except SyncError as error:
@@ -137,6 +137,22 @@ def _unclear(record_id: str, fitting: list[Connected], connected: list[Connected
         f"The record {record_id} is of a kind that no integration syncs (they sync: {parents}).",
         "Give the id of such a record: for a line, the record it belongs to.",
     )
+
+
+async def lacking(db: Db, name: str | None = None) -> str:
+    """Which credential an integration, or each of them, lacks."""
+    some = await integrations.list_all(db) if name is None else [await integrations.get(db, name)]
+    told = [f"The integration {each.name} has no {_missing(each)}." for each in some]
+    first = [] if name else ["No integration is connected to both Salesforce and m3ter."]
+    return " ".join([*first, *told])
+
+
+def _missing(integration: Integration) -> str:
+    has_salesforce = integration.salesforce_credential_id is not None
+    has_m3ter = integration.m3ter_credential_id is not None
+    if has_salesforce is has_m3ter:
+        return "Salesforce credential and no m3ter credential"
+    return "m3ter credential" if has_salesforce else "Salesforce credential"
 
 
 def unconnected(reason: str) -> ConfigurationError:

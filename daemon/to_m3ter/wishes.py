@@ -78,10 +78,10 @@ async def _chosen(db: Db, links: Links, wish: Wish) -> list[Connected]:
     found = await _integrations(db, wish)
     connected = [(each, await tasks.connect(db, links, each)) for each in found]
     if wish.integration is not None and connected[0][1] is None:
-        raise by_hand.unconnected(f"The integration {wish.integration} is not connected to both systems.")
+        raise by_hand.unconnected(await by_hand.lacking(db, wish.integration))
     ready = [each for _, each in connected if each is not None]
     if not ready:
-        raise by_hand.unconnected("No integration is connected to Salesforce and m3ter.")
+        raise by_hand.unconnected(await by_hand.lacking(db))
     running = [each for each in ready if each.integration.enabled]
     if not running:
         names = " and ".join(each.integration.name for each in ready)

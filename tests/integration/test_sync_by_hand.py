@@ -117,8 +117,14 @@ async def test_an_unknown_integration_and_one_without_credentials_are_told(
     with pytest.raises(NotFound, match="no integration nonesuch"):
         await app.sync_one(house.settings, [opportunity["Id"]], "nonesuch")
     await integrations.disconnect(house.db, "agreements")
-    with pytest.raises(ConfigurationError, match="is not connected"):
+    with pytest.raises(ConfigurationError, match="has no Salesforce credential and no m3ter credential"):
         await app.sync_one(house.settings, [opportunity["Id"]], "agreements")
+    await integrations.connect(
+        house.db, "agreements", salesforce_credential_id=house.integration.salesforce_credential_id
+    )
+    for named in ("agreements", None):
+        with pytest.raises(ConfigurationError, match="integration agreements has no m3ter credential"):
+            await app.sync_one(house.settings, [opportunity["Id"]], named)
     with pytest.raises(ConfigurationError, match="No integration is connected"):
         await app.sync_one(house.settings, [opportunity["Id"]])
 
