@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """One clock for both systems, so that tokens, sessions and retention age together."""
 
-    def __init__(self) -> None:
-        self._ahead = timedelta()
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self._ahead = ahead
         self._listeners: list[Callable[[], None]] = []
 
     def on_advance(self, listener: Callable[[], None]) -> None:

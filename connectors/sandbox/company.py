@@ -16,6 +16,9 @@ from connectors.sandbox.salesforce.transactions import Transaction
 Table = dict[str, Any]
 Entries = dict[str, PricedProduct]
 
+# What the systems hold at first was there before anyone connects to them.
+AGE = timedelta(days=1)
+
 
 def declare_fields(schema: Schema) -> None:
     """Declare the org's custom fields; an empty sandbox has them too."""

@@ -56,11 +56,12 @@ class Running:
 async def serve(options: Options | None = None) -> AsyncIterator[Running]:
     """Serve both systems until the context is left; raises OSError when a port is taken."""
     wanted = options or Options()
-    clock = Clock()
+    clock = Clock(-company.AGE)
     org, organization = Org(clock), Organization(clock.now)
     company.declare_fields(org.schema)
     if not wanted.empty:
         company.found(org, organization, scale=wanted.scale)
+    clock.advance(company.AGE)
     stream = OrgStream(org)
     async with (
         listening(_salesforce(org, stream), clock, wanted.host, wanted.salesforce_port) as salesforce_port,

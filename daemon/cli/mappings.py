@@ -1,7 +1,6 @@
 """`mappings`: field mappings as documents: in, out, shown, and proved against both systems."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -129,7 +128,7 @@ async def export(
     async with session.opened() as opened:
         kept = await field_mappings.get(opened.db, name)
     if to is None:
-        sys.stdout.write(kept.document)
+        printing.raw(kept.document)
         return
     try:
         to.write_text(kept.document, encoding="utf-8")

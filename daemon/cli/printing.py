@@ -1,10 +1,12 @@
 """What the command line prints: tables of plain text for people, one JSON document for machines."""
 
 import contextlib
+import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import simplejson
 from rich import box
@@ -36,9 +38,20 @@ _STYLES = {
 }
 
 
+class OutputClosedError(Exception):
+    """Nobody reads standard output any more (`| head -1`): the command may end."""
+
+
+class _Piped(Console):
+    """Leaves the end to the command: rich itself would make it a failure."""
+
+    def on_broken_pipe(self) -> None:
+        _closed()
+
+
 def console() -> Console:
     """A console for standard output as it is now (tests and pipes change it)."""
-    return Console(file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return _Piped(file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
 def safe(value: object) -> str:
@@ -65,7 +78,7 @@ def _put(grid: Table) -> None:
     out = console()
     with out.capture() as captured:
         out.print(grid)
-    sys.stdout.write("".join(f"{row.rstrip()}\n" for row in captured.get().splitlines()))
+    raw("".join(f"{row.rstrip()}\n" for row in captured.get().splitlines()))
 
 
 def facts(pairs: Mapping[str, object] | Iterable[tuple[str, object]], indent: int = 2) -> None:
@@ -94,10 +107,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, keep: Seq
 
 def document(value: object) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(
-        simplejson.dumps(wording.plain(value), use_decimal=True, indent=2, ensure_ascii=False) + "\n"
-    )
-    sys.stdout.flush()
+    raw(simplejson.dumps(wording.plain(value), use_decimal=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def raw(text: str) -> None:
+    """The text as it is, at once."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _closed()
+
+
+def _closed() -> NoReturn:
+    with contextlib.suppress(OSError, ValueError):  # where it is a file: what Python writes at its end, too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise OutputClosedError
 
 
 def problem(reason: str, instruction: str = "") -> None:

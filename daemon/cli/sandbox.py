@@ -66,8 +66,7 @@ async def _serve(options: serving.Options, *, as_json: bool, tied: bool) -> None
     try:
         async with serving.serve(options) as running:
             if as_json:
-                sys.stdout.write(running.as_json() + "\n")
-                sys.stdout.flush()
+                printing.raw(running.as_json() + "\n")
             else:
                 _describe(running)
             await stop.wait()

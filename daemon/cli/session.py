@@ -98,8 +98,6 @@ def guarded(work: Callable[[], int | None]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):  # the outermost frame: nobody is left to tell
         printing.problem("interrupted before the end.")
         return INTERRUPTED
-    except BrokenPipeError:
-        return DONE  # whoever read our output has seen enough
     except (typer.Exit, typer.Abort):
         raise
     except BaseExceptionGroup as group:
@@ -115,6 +113,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def _told(error: BaseException) -> int:
     match error:
+        case printing.OutputClosedError():  # whoever read it has seen enough
+            return DONE
         case CommandFailed():
             printing.problem(error.reason, error.instruction)
             return error.exit_code
@@ -126,12 +126,9 @@ def _told(error: BaseException) -> int:
                 f"{error.where}: {error.message}" if error.where else error.message, error.instruction
             )
             return FAILED
-        case NameUnusable():
-            printing.problem(error.reason, error.instruction)
-            return WRONG_USAGE
         case StateError():
             printing.problem(error.reason, error.instruction)
-            return FAILED
+            return WRONG_USAGE if isinstance(error, NameUnusable) else FAILED
         case SyncError():
             printing.problem(error.message, error.instruction)
             return FAILED

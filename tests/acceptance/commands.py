@@ -67,6 +67,21 @@ class Commands:
         assert "Traceback" not in err.decode(), err.decode()
         return Answer(process.returncode or 0, out.decode(), err.decode())
 
+    async def unread(self, *arguments: str) -> Answer:
+        """Run it with a standard output that nobody reads any more, as `| head -1` leaves it."""
+        unread, written = os.pipe()
+        os.close(unread)
+        process = await asyncio.create_subprocess_exec(
+            *(*M3SYNC, "--config", str(self.config), *arguments),
+            stdout=written,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.directory,
+            env=environment(**self.variables),
+        )
+        os.close(written)
+        _, err = await process.communicate()
+        return Answer(process.returncode or 0, "", err.decode())
+
     async def done(self, *arguments: str, stdin: str = "") -> Answer:
         """Run it and expect exit code 0."""
         answer = await self(*arguments, stdin=stdin)

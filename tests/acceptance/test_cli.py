@@ -206,3 +206,23 @@ async def test_an_unreachable_system_is_said_so(m3sync: Commands) -> None:
     answer = await m3sync("credentials", "add", "m3", "--system", "m3ter", "--file", "-", stdin=nowhere)
     assert answer.code == 1
     assert "127.0.0.1:9" in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain", "WON"),
+        ("status",),
+        ("integrations", "list"),
+        ("integrations", "list", "--json"),
+        ("mappings", "export", "opportunity"),
+        ("sync", "WON"),
+    ],
+    ids=" ".join,
+)
+async def test_an_output_that_nobody_reads_any_more_is_no_failure(
+    configured: Commands, sandbox: LocalSandbox, arguments: tuple[str, ...]
+) -> None:
+    won = _won(sandbox)
+    answer = await configured.unread(*(won if each == "WON" else each for each in arguments))
+    assert (answer.code, answer.err) == (0, "")

@@ -24,7 +24,7 @@ from tests.integration.test_salesforce_stream import until_held
 from tests.integration.wires import Break, Wire
 from tests.sandboxes import LocalSandbox, until
 
-PATIENCE = timedelta(milliseconds=300)
+PATIENCE = timedelta(seconds=1)
 HASTY = Limits(answer=PATIENCE, connect=PATIENCE, attempts=1)
 SILENCES = [Break.SWALLOW, Break.MUTE, Break.TORSO, Break.DRIBBLE]
 # Where the wire breaks, and whether a token must be had first for that exchange to take place.
