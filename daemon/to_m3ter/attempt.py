@@ -13,7 +13,7 @@ from connectors.errors import RateLimited, RejectedError, SyncError, TransientEr
 from connectors.salesforce.models import Record, to_id18
 from daemon import outcomes
 from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SyncResult, Then
-from daemon.to_m3ter import brake, conclusions, due, graph, prober, retries
+from daemon.to_m3ter import brake, conclusions, due, graph, in_the_way, prober, retries
 from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import document, sources
@@ -126,6 +126,9 @@ class Attempt:
         return await self._done(await self._sync.run(record))
 
     async def _done(self, result: SyncResult) -> Conclusion:
+        own = {self.claim.record_id, *self._lines, *(line for line, _ in self._parents)}
+        if (error := await in_the_way.found(self._ledger(), result, own)) is not None:
+            return await self._concluded(error, self._decided(error), result)
         status = RunStatus.COMPLETE if result.success else RunStatus.ERROR
         return Conclusion(await self._outcome(Complete(), (status, result)), result)
 
@@ -209,13 +212,8 @@ class Attempt:
         return frozenset(keys)
 
     async def _is_due(self) -> bool:
-        return await due.is_due(
-            self.place.db,
-            self.claim,
-            self._mapping.criterion,
-            holds=bool(self._holds),
-            state=self._state,
-        )
+        criterion, holds = self._mapping.criterion, bool(self._holds)
+        return await due.is_due(self.place.db, self.claim, criterion, holds=holds, state=self._state)
 
     def _lines_of(self, record: Record) -> list[tuple[str, str]]:
         lines = [line for name in self._mapping.lines for line in record.get(name) or ()]
@@ -250,17 +248,22 @@ class Attempt:
     async def _failed(self, error: SyncError) -> Conclusion:
         if _may_be_an_outage(error):
             error.unreachable = await self._is_system_away()
-        decision = retries.decide(
-            error, attempts=self.claim.attempts, outages=self.outages + 1, policy=self.place.policy
-        )
+        decision = self._decided(error)
         if decision.next is Next.END and not self._is_parent:
             # Nothing is remembered of a line by itself: its change stays in the inbox, for a person to see.
             decision = replace(decision, next=Next.SET_ASIDE)
         return await self._concluded(error, decision)
 
-    async def _concluded(self, error: SyncError, decision: Decision) -> Conclusion:
-        results = self._sync.results if self._sync else ()
-        result = outcomes.failed(error.message, error.instruction, results)
+    def _decided(self, error: SyncError) -> Decision:
+        made = self.claim.attempts
+        return retries.decide(error, attempts=made, outages=self.outages + 1, policy=self.place.policy)
+
+    async def _concluded(
+        self, error: SyncError, decision: Decision, result: SyncResult | None = None
+    ) -> Conclusion:
+        if result is None:
+            results = self._sync.results if self._sync else ()
+            result = outcomes.failed(error.message, error.instruction, results)
         outcome = await self._outcome(
             conclusions.then(decision, error, self.place.policy),
             (conclusions.status(decision, error), result),
