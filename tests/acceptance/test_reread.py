@@ -65,8 +65,8 @@ class Company:
         fields = "AccountId, (SELECT PricebookEntryId FROM OpportunityLineItems)"
         like = (await self.house.query(f"SELECT {fields} FROM Opportunity WHERE Id = '{self.changed}'"))[0]
         entry = like["OpportunityLineItems"]["records"][0]["PricebookEntryId"]
-        made = {"Name": "Signed meanwhile", "StageName": "Qualification", "CloseDate": "2026-05-01"}
-        parent = {**made, "AccountId": like["AccountId"], "Amount": 27, "End_Date__c": "2027-04-30"}
+        made = {"Name": "Signed meanwhile", "StageName": "Qualification", "CloseDate": "2036-05-01"}
+        parent = {**made, "AccountId": like["AccountId"], "Amount": 27, "End_Date__c": "2037-04-30"}
         new = str((await self.house.salesforce("POST", "/sobjects/Opportunity", parent))["id"])
         line = {"OpportunityId": new, "PricebookEntryId": entry, "Quantity": 3, "UnitPrice": 9}
         await self.house.salesforce("POST", "/sobjects/OpportunityLineItem", line)

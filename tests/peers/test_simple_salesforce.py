@@ -116,7 +116,7 @@ async def test_it_reads_an_agreement_with_its_lines_and_their_products(sandbox: 
         found = salesforce.query(
             "SELECT Name, Account.Name, (SELECT Quantity, UnitPrice, PricebookEntry.Product2.ProductCode"
             " FROM OpportunityLineItems) FROM Opportunity WHERE HasOpportunityLineItem = true"
-            " AND CreatedDate = TODAY ORDER BY Name LIMIT 5"
+            " AND CreatedDate >= LAST_N_DAYS:2 ORDER BY Name LIMIT 5"
         )
         assert found["totalSize"] >= 1
         for opportunity in found["records"]:
