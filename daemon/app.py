@@ -13,15 +13,15 @@ from connectors.errors import RejectedError
 from connectors.exchange import Limits
 from connectors.salesforce.models import to_id18
 from connectors.salesforce.outages import Pace
-from daemon import supervisor
+from daemon import retries, supervisor, waiting
+from daemon.clients import Links, Patience
 from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
 from daemon.service import Service
 from daemon.settings import Settings, SystemSettings
 from daemon.supervisor import Part, Supervisor, Surroundings
-from daemon.to_m3ter import by_hand, retries, subscriber, waiting
+from daemon.to_m3ter import by_hand, subscriber
 from daemon.to_m3ter.brake import Brake
-from daemon.to_m3ter.links import Links, Patience
 from daemon.to_m3ter.tasks import Manner, Tasks
 from daemon.web import serving
 from daemon.web.sources import Sources

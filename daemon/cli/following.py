@@ -14,8 +14,8 @@ from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn, T
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from daemon import waiting
 from daemon.cli import presence, printing
-from daemon.to_m3ter import waiting
 from daemon.web import wording
 from state import health, reread_progress
 from state.database import Pool

@@ -11,15 +11,15 @@ import structlog
 from connectors.calls import Call
 from connectors.errors import RateLimited, RejectedError, SyncError, TransientError
 from connectors.salesforce.models import Record, to_id18
-from daemon import outcomes
+from daemon import outcomes, prober, retries
 from daemon.outcomes import Complete, Outcome, Postpone, Redirect, RunEnd, SyncResult, Then
-from daemon.to_m3ter import brake, conclusions, due, graph, in_the_way, prober, retries
+from daemon.retries import Blame, Decision, Next
+from daemon.to_m3ter import brake, conclusions, due, graph, in_the_way
 from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import document, sources
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from daemon.to_m3ter.parting import Parting
-from daemon.to_m3ter.retries import Blame, Decision, Next
 from daemon.to_m3ter.sync import Sync
 from daemon.to_m3ter.wanted import Desk
 from daemon.to_m3ter.workplace import Workplace

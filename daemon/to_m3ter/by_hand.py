@@ -7,11 +7,12 @@ from uuid import UUID
 from connectors.errors import RejectedError, SyncError
 from connectors.salesforce.models import to_id18
 from connectors.salesforce.rest import Salesforce
-from daemon import outcomes
+from daemon import outcomes, waiting
+from daemon.clients import Links
 from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
-from daemon.to_m3ter import tasks, waiting
-from daemon.to_m3ter.links import Links
+from daemon.tasks import here
+from daemon.to_m3ter import tasks
 from daemon.to_m3ter.tasks import Connected, Manner
 from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace
@@ -90,7 +91,7 @@ async def sync(db: Db, manner: Manner, chosen: Connected, record_id: str) -> Syn
     place = Workplace(
         db, chosen.org.client, chosen.organization.client, {integration_id: chosen.mapping}, manner.policy
     )
-    worker = Worker(place, Options(f"{tasks.here()}/by hand", manner.lease, manner.poll))
+    worker = Worker(place, Options(f"{here()}/by hand", manner.lease, manner.poll))
     before = {run.run_id for run in await _ended_runs(db, chosen, record_id)}
     parent = chosen.mapping.parent
     inbox_id = await inbox.put(db, integration_id, parent, record_id, cause=Cause.MANUAL, priority=PRIORITY)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from connectors.calls import Call
 from connectors.errors import AuthenticationError, RateLimited, SyncError, TransientError
 from daemon.outcomes import Complete, Outcome, Postpone, RunEnd, SetAside, SyncResult, Then
-from daemon.to_m3ter.retries import Blame, Decision, Next, Policy
+from daemon.retries import Blame, Decision, Next, Policy
 from state.models import RecordState, RunStatus, SyncStatus
 from state.run_models import LogLine
 

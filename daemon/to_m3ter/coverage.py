@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.errors import TransientError
-from daemon.to_m3ter.workplace import Org
+from daemon.clients import Org
 from state import checkpoints
 from state.checkpoints import Position, Reader
 from state.database import Connection, Db, transaction

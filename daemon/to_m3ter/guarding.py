@@ -7,9 +7,9 @@ from uuid import UUID
 
 from connectors.salesforce import rest
 from daemon import echoes
+from daemon.clients import Org
 from daemon.echoes import Ours, Seen
 from daemon.to_m3ter.intake import Heard
-from daemon.to_m3ter.workplace import Org
 from state import own_writes
 from state.database import Connection
 from state.own_writes import Verdict

@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from connectors.errors import AuthenticationError, RateLimited, SyncError, TransientError
-from daemon.to_m3ter import retries, waiting
+from daemon import retries, waiting
+from daemon.clients import Org
+from daemon.retries import Policy
 from daemon.to_m3ter.reread_pages import Pages
-from daemon.to_m3ter.retries import Policy
-from daemon.to_m3ter.workplace import Org
 from state import rereads
 from state.database import Db, transaction
 from state.errors import DatabaseUnavailable, LeaseLost

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.errors import SyncError
-from daemon.to_m3ter import coverage, waiting, windows
+from daemon import waiting
+from daemon.clients import Org
+from daemon.to_m3ter import coverage, windows
 from daemon.to_m3ter.intake import Watch
 from daemon.to_m3ter.mapping import reread_soql
 from daemon.to_m3ter.mapping.reread_soql import Span
 from daemon.to_m3ter.windows import Measure
-from daemon.to_m3ter.workplace import Org
 from state import checkpoints
 from state.checkpoints import Position, Reader
 from state.database import Db, transaction

@@ -13,14 +13,15 @@ from connectors.errors import SyncError
 from connectors.salesforce.models import Batch
 from connectors.salesforce.outages import Pace
 from connectors.salesforce.stream import ChangeStream, ChannelRefused, ReplayRejected
-from daemon.to_m3ter import coverage, guarding, intake, placeless, retries, silence, waiting, windows
+from daemon import retries, waiting
+from daemon.clients import Org
+from daemon.retries import Policy
+from daemon.standing import Standing
+from daemon.to_m3ter import coverage, guarding, intake, placeless, silence, windows
 from daemon.to_m3ter.intake import Heard, Missed, Watch
 from daemon.to_m3ter.placeless import Placeless
-from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.silence import Doubt, Quiet
-from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.windows import Measure
-from daemon.to_m3ter.workplace import Org
 from state import checkpoints, inbox, record_parents, rereads
 from state.checkpoints import Reader
 from state.database import Connection, Db, transaction

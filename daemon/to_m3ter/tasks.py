@@ -2,43 +2,33 @@
 
 import asyncio
 import hashlib
-import os
-import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
+from daemon.clients import Link, Links, Org, Organization
+from daemon.prober import Prober
+from daemon.retries import Policy
+from daemon.standing import Standing
+from daemon.tasks import Task, here
 from daemon.to_m3ter import intake, rereading
 from daemon.to_m3ter.brake import Brake
-from daemon.to_m3ter.links import Link, Links
 from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
-from daemon.to_m3ter.prober import Prober
 from daemon.to_m3ter.reread_pages import Pages
 from daemon.to_m3ter.rereading import Rereader
-from daemon.to_m3ter.retries import Policy
-from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.subscriber import Subscriber, Timings
 from daemon.to_m3ter.worker import Options, Worker
-from daemon.to_m3ter.workplace import Org, Organization, Workplace
+from daemon.to_m3ter.workplace import Workplace
 from state import field_mappings, health, integrations
 from state.database import Db
 from state.errors import NotFound, VaultError
 from state.models import Integration
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A long-running task; it must be started anew when its fingerprint changes."""
-
-    name: str
-    fingerprint: str
-    run: Callable[[asyncio.Event], Coroutine[None, None, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +168,6 @@ async def connect(db: Db, links: Links, integration: Integration) -> Connected |
         await links.org(integration.salesforce_credential_id),
         await links.organization(integration.m3ter_credential_id),
     )
-
-
-def here() -> str:
-    """This process, among all that share the database."""
-    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _mappings(some: Sequence[Connected]) -> Mapping[UUID, document.Mapping]:

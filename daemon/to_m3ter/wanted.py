@@ -7,7 +7,7 @@ from typing import Any
 from connectors.m3ter.models import EntityKind
 from connectors.m3ter.rest import Entity, M3ter
 from connectors.m3ter.shapes import REQUEST_FIELDS
-from daemon.to_m3ter.catalogue import Catalogue
+from daemon.catalogue import Catalogue
 from daemon.to_m3ter.ledger import Ledger, Target
 from daemon.to_m3ter.mapping import merge
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from daemon.clients import Links
 from daemon.configuration import ConfigurationError
 from daemon.to_m3ter import by_hand, tasks
-from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.tasks import Connected
 from state import checkpoints, insights, integrations, rereads

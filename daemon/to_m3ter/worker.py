@@ -12,11 +12,10 @@ import structlog
 
 from connectors import calls
 from connectors.calls import Call
-from daemon import outcomes
-from daemon.to_m3ter import retries, waiting
+from daemon import outcomes, retries, waiting
+from daemon.standing import Standing
 from daemon.to_m3ter.attempt import Attempt
 from daemon.to_m3ter.conclusions import Conclusion
-from daemon.to_m3ter.standing import Standing
 from daemon.to_m3ter.workplace import Workplace
 from state import inbox
 from state.errors import DatabaseUnavailable, LeaseLost

@@ -15,7 +15,9 @@ from connectors.exchange import Limits
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce.models import SalesforceCredential
 from daemon import app
+from daemon.clients import Links, Patience
 from daemon.outcomes import SyncResult
+from daemon.retries import Policy
 from daemon.settings import (
     DatabaseSettings,
     HttpSettings,
@@ -25,9 +27,7 @@ from daemon.settings import (
     WorkerSettings,
 )
 from daemon.to_m3ter import by_hand
-from daemon.to_m3ter.links import Links, Patience
 from daemon.to_m3ter.mapping import document
-from daemon.to_m3ter.retries import Policy
 from daemon.to_m3ter.tasks import Connected, Manner
 from state import credentials, field_mappings, integrations, runs, vault
 from state.database import Pool

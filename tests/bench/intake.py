@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
-from daemon.to_m3ter.links import Links
-from daemon.to_m3ter.tasks import Manner, Task, Tasks
+from daemon.clients import Links
+from daemon.tasks import Task
+from daemon.to_m3ter.tasks import Manner, Tasks
 from state import vault
 from tests.acceptance import house as houses
 from tests.acceptance.house import House

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from connectors.salesforce.outages import Pace
-from daemon.to_m3ter.links import Links
+from daemon.clients import Links
 from daemon.to_m3ter.subscriber import Timings
 from daemon.to_m3ter.tasks import Manner, Tasks
 from state import checkpoints, health, inbox, rereads, vault

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from daemon.to_m3ter.links import Links
+from daemon.clients import Links
 from daemon.to_m3ter.tasks import Manner, Tasks
 from state import inbox, rereads, vault
 from state.database import transaction

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.retries import Policy
 from daemon.to_m3ter import presets
-from daemon.to_m3ter.retries import Policy
 from state import field_mappings, inbox
 from state.database import Pool
 from state.reread_models import RereadStory

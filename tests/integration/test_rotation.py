@@ -9,7 +9,7 @@ from aiohttp import web
 
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.to_m3ter.rotation import Rotation
+from daemon.rotation import Rotation
 from state import credentials
 from state.database import Pool
 from state.models import Credential, NewCredential

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import structlog
 
+from daemon.clients import Links
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.brake import Brake
-from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.tasks import Tasks
 from state import inbox, insights, vault
 from state.database import Pool

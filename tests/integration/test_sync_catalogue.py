@@ -11,10 +11,10 @@ import pytest
 from connectors.errors import RejectedError
 from connectors.m3ter import rest
 from connectors.m3ter.models import EntityKind, M3terCredential
+from daemon.catalogue import Catalogue, Freshness
+from daemon.clients import Links
 from daemon.outcomes import SyncResult
 from daemon.to_m3ter import by_hand, presets
-from daemon.to_m3ter.catalogue import Catalogue, Freshness
-from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.mapping.desired import Lookup
 from daemon.to_m3ter.tasks import Connected
 from state import vault

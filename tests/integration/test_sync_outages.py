@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from daemon.to_m3ter import by_hand, presets, prober
-from daemon.to_m3ter.links import Links
-from daemon.to_m3ter.prober import Prober
-from daemon.to_m3ter.standing import Standing
+from daemon import prober
+from daemon.clients import Links
+from daemon.prober import Prober
+from daemon.standing import Standing
+from daemon.to_m3ter import by_hand, presets
 from daemon.to_m3ter.tasks import Connected
 from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace

@@ -11,10 +11,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from daemon.clients import Links
+from daemon.retries import Policy
+from daemon.tasks import Task
 from daemon.to_m3ter import presets
-from daemon.to_m3ter.links import Links
-from daemon.to_m3ter.retries import Policy
-from daemon.to_m3ter.tasks import Task, Tasks
+from daemon.to_m3ter.tasks import Tasks
 from state import inbox, vault
 from state.database import Pool
 from tests.acceptance import house as houses

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
+from daemon.clients import Links
 from daemon.to_m3ter import presets
-from daemon.to_m3ter.links import Links
 from daemon.to_m3ter.tasks import Manner, Tasks
 from state import credentials, health, inbox, vault
 from state.database import Pool, transaction

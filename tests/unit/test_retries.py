@@ -13,8 +13,8 @@ from connectors.errors import (
     SyncError,
     TransientError,
 )
-from daemon.to_m3ter import retries
-from daemon.to_m3ter.retries import Blame, Decision, Next, Policy
+from daemon import retries
+from daemon.retries import Blame, Decision, Next, Policy
 
 POLICY = Policy(
     first=timedelta(seconds=5), longest=timedelta(minutes=5), settle=timedelta(seconds=7), max_attempts=3

@@ -8,8 +8,8 @@ from datetime import timedelta
 import structlog
 
 from connectors.errors import AuthenticationError, RejectedError, TransientError
-from daemon.to_m3ter import waiting
-from daemon.to_m3ter.standing import Standing
+from daemon import waiting
+from daemon.standing import Standing
 from state.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)

@@ -2,15 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from connectors.errors import RejectedError
 from connectors.m3ter.models import EntityKind
 from connectors.m3ter.rest import Entity, M3ter
-from daemon.to_m3ter.mapping import desired
+
+
+class Lookup(Hashable, Protocol):
+    """What is asked of the catalogue: which kind of entity has this code?"""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def code(self) -> str: ...
+
+
+L = TypeVar("L", bound=Lookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +71,16 @@ class Catalogue:
             )
         return shelf.by_code.get(code)
 
-    async def resolve(self, lookups: tuple[desired.Lookup, ...]) -> Mapping[desired.Lookup, str]:
+    async def resolve(self, lookups: tuple[L, ...]) -> Mapping[L, str]:
         """m3ter ids of the look-ups that found something."""
-        found: dict[desired.Lookup, str] = {}
+        found: dict[L, str] = {}
         for lookup in lookups:
             entity = await self.find(EntityKind(lookup.kind), lookup.code)
             if entity is not None:
                 found[lookup] = str(entity["id"])
         return found
 
-    async def doubt(self, lookups: tuple[desired.Lookup, ...]) -> None:
+    async def doubt(self, lookups: tuple[Lookup, ...]) -> None:
         """m3ter rejected what was made with their ids: read their kinds anew, unless that was just done."""
         for kind in sorted({EntityKind(lookup.kind) for lookup in lookups}):
             shelf = self._shelves.get(kind)

@@ -15,13 +15,14 @@ from connectors import wire
 from connectors.exchange import Limits
 from connectors.m3ter import rest as m3ter_rest
 from connectors.m3ter.models import M3terCredential
+from connectors.m3ter.rest import M3ter
 from connectors.pacing import Pacer
 from connectors.salesforce import rest as salesforce_rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.to_m3ter.catalogue import Catalogue, Freshness
-from daemon.to_m3ter.rotation import Rotation
-from daemon.to_m3ter.standing import Standing
-from daemon.to_m3ter.workplace import Org, Organization
+from connectors.salesforce.rest import Salesforce
+from daemon.catalogue import Catalogue, Freshness
+from daemon.rotation import Rotation
+from daemon.standing import Standing
 from state import credentials
 from state.database import Pool
 from state.errors import VaultError
@@ -40,6 +41,42 @@ class Patience:
     salesforce: Limits = field(default_factory=Limits)
     m3ter: Limits = field(default_factory=lambda: m3ter_rest.LIMITS)
     freshness: Freshness = field(default_factory=Freshness)
+
+
+@dataclass(slots=True)
+class Org:
+    """A Salesforce org reached with one credential; its id is asked for once."""
+
+    salesforce: Salesforce
+    standing: Standing
+    _org_id: str = ""
+    _user_id: str = ""
+
+    async def org_id(self) -> str:
+        """18 characters. Raises AuthenticationError, TransientError."""
+        await self._introduce()
+        return self._org_id
+
+    async def user_id(self) -> str:
+        """Whose our calls are, 18 characters. Raises AuthenticationError, TransientError."""
+        await self._introduce()
+        return self._user_id
+
+    async def _introduce(self) -> None:
+        if not self._org_id:
+            await self.salesforce.auth.grant()
+            # The token's reply names org and user; only where it does not a call is spent on them.
+            holder = self.salesforce.auth.holder or await self.salesforce.identity()
+            self._org_id, self._user_id = holder.org_id, holder.user_id
+
+
+@dataclass(slots=True)
+class Organization:
+    """A m3ter organization reached with one credential, with its catalogue."""
+
+    m3ter: M3ter
+    catalogue: Catalogue
+    standing: Standing
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""The flow from m3ter to Salesforce: poller, mapping, writer."""
