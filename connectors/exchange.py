@@ -1,10 +1,10 @@
 """The values of one exchange: request, response, limits, and the grant that authorizes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from connectors.wire import Json
 
@@ -21,11 +21,22 @@ _HARMLESS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A body that is not JSON, too large to be held: `chunks` begins anew with every attempt."""
+
+    media_type: str
+    size: int
+    chunks: Callable[[], AsyncIterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call. `path` is absolute on the system's base URL, or a full URL; `query` may repeat a name.
 
-    `json` and `form` exclude each other. `repeatable` None: GET, PUT and DELETE always, POST and PATCH never.
-    `answer_within` overrides the limit of the client for this call. `send_before` is the loop time after
+    `json`, `form` and `content` exclude each other. The body of a success goes into `sink`, if there is one,
+    whatever its type and size; each attempt begins it anew.
+
+    `repeatable` None: GET, PUT and DELETE always, POST and PATCH never. `answer_within` overrides the limit of the client for this call. `send_before` is the loop time after
     which it must not leave any more, be it for the first time or again: its caller's fence is over then.
     """
 
@@ -34,6 +45,8 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     json: Json = None
     form: Mapping[str, str] | None = None
+    content: Content | None = None
+    sink: BinaryIO | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: Repeatable | None = None
     answer_within: timedelta | None = None

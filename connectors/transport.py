@@ -3,10 +3,11 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 from urllib.parse import urlencode
 
 import aiohttp
@@ -95,12 +96,8 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
     """Any answer of the system, whatever its status; TransientError when none came."""
     url = url_of(base_url, request)
     host = f"{url.host}:{url.port}"
-    body: bytes | None = None
-    sent = dict(headers)
-    if request.form is not None:
-        body, sent["Content-Type"] = urlencode(request.form).encode(), "application/x-www-form-urlencoded"
-    elif request.json is not None:
-        body, sent["Content-Type"] = dumps(request.json), "application/json"
+    body, about = _body(request)
+    sent = {**headers, **about}
     within = request.answer_within or line.limits.answer
     patience = _until_sent(line, request)
     try:
@@ -108,8 +105,11 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
             async with line.session.request(
                 request.method, url, data=body, headers=sent, allow_redirects=False, timeout=patience
             ) as answer:
+                if request.sink is not None and 200 <= answer.status < 300:
+                    await _pour(answer, request.sink)
+                    return Response(answer.status, answer.headers, None)
                 text = await _read(line, request, answer)
-                return _response(answer, text, len(body or b""))
+                return _response(answer, text, len(body) if isinstance(body, bytes) else 0)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise _unreachable(line.system, host, error) from error
     except TimeoutError as error:
@@ -121,6 +121,26 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
         raise no_answer(line.system, request, f"the answer of {host} was cut short") from error
     except aiohttp.ClientError as error:
         raise no_answer(line.system, request, f"the connection to {host} broke: {error}") from error
+
+
+def _body(request: Request) -> tuple[bytes | AsyncIterable[bytes] | None, dict[str, str]]:
+    """What is sent, and the headers that tell of it."""
+    if request.content is not None:
+        content = request.content
+        return content.chunks(), {"Content-Type": content.media_type, "Content-Length": str(content.size)}
+    if request.form is not None:
+        return urlencode(request.form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    if request.json is not None:
+        return dumps(request.json), {"Content-Type": "application/json"}
+    return None, {}
+
+
+async def _pour(answer: aiohttp.ClientResponse, sink: BinaryIO) -> None:
+    """The body, decompressed, in place of whatever an earlier attempt has left there."""
+    sink.seek(0)
+    sink.truncate()
+    async for chunk in answer.content.iter_chunked(64 * 1024):
+        sink.write(chunk)
 
 
 def _until_sent(line: Line, request: Request) -> aiohttp.ClientTimeout:

@@ -1,5 +1,6 @@
 """m3ter's credential and the kinds of entities, with where each kind lives and how large its pages may be."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -37,6 +38,44 @@ class EntityKind(StrEnum):
     def page_size(self) -> int:
         """The largest `pageSize` that m3ter documents for the list of this kind."""
         return 200 if self in (EntityKind.PRODUCT, EntityKind.EXTERNAL_MAPPING) else 100
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """The parameters of the list of this kind, other than `pageSize` and `nextToken`."""
+        return _FILTERS[self]
+
+    @property
+    def whole(self) -> Mapping[str, bool]:
+        """The parameters with which the list of this kind gives whole entities."""
+        return _WHOLE.get(self, {})
+
+
+_DATED = ("endDateStart", "endDateEnd")
+_FILTERS: Mapping[EntityKind, frozenset[str]] = {
+    kind: frozenset(names)
+    for kind, names in {
+        EntityKind.ACCOUNT: ("ids", "codes"),
+        EntityKind.CONTRACT: ("ids", "codes", "accountId"),
+        EntityKind.COMMITMENT: ("ids", "accountId", "contractId", "productId", "date", *_DATED),
+        EntityKind.PLAN: ("ids", "accountId", "productId"),
+        EntityKind.PRICING: ("ids", "date", "planId", "planTemplateId", "aggregationId"),
+        EntityKind.ACCOUNT_PLAN: ("ids", "account", "contract", "date", "includeall", "plan", "product"),
+        EntityKind.PRODUCT: ("ids",),
+        EntityKind.PLAN_TEMPLATE: ("ids", "productId"),
+        EntityKind.AGGREGATION: ("ids", "codes", "productId"),
+        EntityKind.COMPOUND_AGGREGATION: ("ids", "codes", "productId"),
+        EntityKind.BALANCE: ("ids", "accountId", "contract", "contractId", *_DATED),
+        EntityKind.BILL: (
+            *("ids", "accountId", "additional", "billDate", "billDateEnd", "billDateStart", "billJobId"),
+            *("billingFrequency", "excludeLineItems", "externalInvoiceDateEnd", "externalInvoiceDateStart"),
+            *("includeBillTotal", "locked", "status"),
+        ),
+        EntityKind.EXTERNAL_MAPPING: ("externalSystemId", "m3terIds", "integrationConfigId"),
+    }.items()
+}
+_WHOLE: Mapping[EntityKind, Mapping[str, bool]] = {
+    EntityKind.BILL: {"includeBillTotal": True, "excludeLineItems": False}
+}
 
 
 def _filled(secret: SecretStr) -> SecretStr:

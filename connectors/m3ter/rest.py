@@ -21,6 +21,15 @@ Filter: TypeAlias = str | int | bool | Iterable[str] | None
 
 # 50 requests a second per organization, from all its clients together (m3ter docs, Config API limits).
 LIMITS = Limits(per_second=50)
+EVENTS_PAGE_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list; it may be empty and still lead on. `next_token` None: it was the last."""
+
+    entities: tuple[Entity, ...]
+    next_token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,28 @@ class M3ter:
             return
         async for page in self._pages(self._path(kind.path), kind.page_size, query):
             yield page
+
+    async def page(self, kind: EntityKind, token: str | None = None, **filters: Filter) -> Page:
+        """The page that `token` leads to, the first one for None; the same filters belong to every page.
+
+        Whole entities: Bills with their totals and line items unless the filters say otherwise. Raises
+        ValueError for a filter that m3ter's list does not know: it would be passed over and list everything.
+        """
+        unknown = sorted(filters.keys() - kind.filters)
+        if unknown:
+            raise ValueError(f"m3ter's list of {kind.value} has no parameter {', '.join(unknown)}")
+        query = _filtering({**kind.whole, **filters})
+        if query is None:
+            return Page((), None)
+        return await self._page(self._path(kind.path), kind.page_size, query, token)
+
+    async def events(self, *, event_name: str | None = None, token: str | None = None) -> Page:
+        """m3ter's own events, newest first, those included that somebody has marked as actioned.
+
+        `event_name` as `configuration.account.updated`; None is all of them.
+        """
+        query = [("includeActioned", "true"), *([("eventName", event_name)] if event_name else [])]
+        return await self._page(self._path("events"), EVENTS_PAGE_SIZE, query, token)
 
     async def create(self, kind: EntityKind, body: Entity, *, send_before: float | None = None) -> Entity:
         """Sent once: m3ter has no idempotency key, and while we wait to repeat, the caller's lease runs out.
@@ -128,21 +159,29 @@ class M3ter:
         self, path: str, page_size: int, query: list[tuple[str, str]]
     ) -> AsyncIterator[list[Entity]]:
         """A page may be empty and still lead on; a token seen twice would lead round for ever."""
-        token, seen = "", set[str]()
+        token: str | None = None
+        seen = set[str]()
         while True:
-            turn = [*query, ("pageSize", str(page_size)), *([("nextToken", token)] if token else [])]
-            body = await self._send(Request("GET", path, query=turn))
-            data = body.get("data") if isinstance(body, dict) else None
-            if not isinstance(body, dict) or not isinstance(data, list):
-                raise TransientError(f"m3ter answered the list {path} without its data.")
-            if data:
-                yield data
-            token = body.get("nextToken") or ""
-            if not token:
+            page = await self._page(path, page_size, query, token)
+            if page.entities:
+                yield list(page.entities)
+            token = page.next_token
+            if token is None:
                 return
             if token in seen:
-                raise RejectedError(f"m3ter leads round in a circle: the list {path} repeats its nextToken.")
+                raise _in_a_circle(path)
             seen.add(token)
+
+    async def _page(self, path: str, page_size: int, query: list[tuple[str, str]], token: str | None) -> Page:
+        turn = [*query, ("pageSize", str(page_size)), *([("nextToken", token)] if token else [])]
+        body = await self._send(Request("GET", path, query=turn))
+        data = body.get("data") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(data, list):
+            raise TransientError(f"m3ter answered the list {path} without its data.")
+        following = body.get("nextToken") or None
+        if following is not None and following == token:
+            raise _in_a_circle(path)
+        return Page(tuple(data), following)
 
     async def _entity(self, request: Request) -> Entity:
         body = await self._send(request)
@@ -187,6 +226,10 @@ class M3ter:
 
     def _path(self, *parts: str) -> str:
         return "/".join(["/organizations", *(quote(part, safe="") for part in (self.org_id, *parts))])
+
+
+def _in_a_circle(path: str) -> RejectedError:
+    return RejectedError(f"m3ter leads round in a circle: the list {path} repeats its nextToken.")
 
 
 def _holds_any(ids: Any) -> bool:

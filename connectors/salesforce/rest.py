@@ -1,5 +1,6 @@
 """Salesforce's REST API as this daemon uses it: query, retrieve, describe, limits, single-record writes."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ CLIENT_NAME = "m3sync"
 
 # URI and headers together may have 16,384 bytes (REST guide, limits); the rest is left to the token.
 _LONGEST_URI = 12_000
+_USAGE = re.compile(r"(?:.*;)?\s*api-usage=(\d{1,12})/(\d{1,12})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Saved:
     was_created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ApiUsage:
+    """API calls of the last 24 hours, by all clients of the org together, and how many there may be."""
+
+    used: int
+    limit: int
+
+
 class Salesforce:
     """One org, seen by one integration user. Numbers come and go as Decimal."""
 
@@ -40,7 +50,18 @@ class Salesforce:
         self.credential = credential
         self.auth = auth
         self._http = http
+        self.usage: ApiUsage | None = None  # as the newest answer told it
         self._data = f"/services/data/v{credential.api_version}"
+
+    async def send(self, request: Request) -> Response:
+        """Any call, as this user; raises the SyncError family."""
+        response = await self._http.send(request, authorize=self.auth)
+        self.usage = _usage(response.headers) or self.usage
+        return response
+
+    def path(self, *parts: str) -> str:
+        """An address below /services/data/vXX.X."""
+        return "/".join((self._data, *(quote(part, safe="") for part in parts)))
 
     async def query(self, soql: str, *, include_deleted: bool = False) -> AsyncIterator[list[Record]]:
         """The pages of a query; child sub-queries are complete lists (`record["OpportunityLineItems"]`).
@@ -86,7 +107,7 @@ class Salesforce:
 
     async def now(self) -> datetime | None:
         """Salesforce's clock, to the second; None when an answer does not tell it."""
-        told = (await self._send(Request("GET", f"{self._data}/limits"))).headers.get("Date", "")
+        told = (await self.send(Request("GET", f"{self._data}/limits"))).headers.get("Date", "")
         try:
             return parsedate_to_datetime(told).astimezone(UTC)
         except ValueError:
@@ -113,42 +134,45 @@ class Salesforce:
     async def create(self, object_name: str, record: Mapping[str, Any]) -> Saved:
         """Sent once; TransientError.may_have_happened: look for the record before creating it again."""
         request = Request("POST", self._sobjects(object_name), json=dict(record), repeatable=Repeatable.NEVER)
-        return _saved((await self._send(request)).body, "", was_created=True)
+        return _saved((await self.send(request)).body, "", was_created=True)
 
     async def update(self, object_name: str, record_id: str, record: Mapping[str, Any]) -> None:
         """Sets the given fields; harmless to repeat."""
         path = self._row(object_name, record_id)
-        await self._send(Request("PATCH", path, json=dict(record), repeatable=Repeatable.ALWAYS))
+        await self.send(Request("PATCH", path, json=dict(record), repeatable=Repeatable.ALWAYS))
 
     async def upsert(self, object_name: str, key_field: str, key: str, record: Mapping[str, Any]) -> Saved:
         """Creates or updates the record whose external id is `key` (not in `record`); harmless to repeat."""
         path = f"{self._sobjects(object_name)}/{quote(key_field, safe='')}/{quote(key, safe='')}"
         request = Request("PATCH", path, json=dict(record), repeatable=Repeatable.ALWAYS)
         try:
-            response = await self._send(request)
+            response = await self.send(request)
         except RejectedError as error:
             if error.code != "DUPLICATE_VALUE":
                 raise
             # Another writer created the same key meanwhile: now it exists, and this becomes an update.
-            response = await self._send(request)
+            response = await self.send(request)
         return _saved(response.body, key, was_created=response.status == 201)
 
     async def delete(self, object_name: str, record_id: str) -> None:
         """Into the recycle bin. A lost answer is may_have_happened; a repeat would say NotFoundError."""
         path = self._row(object_name, record_id)
-        await self._send(Request("DELETE", path, repeatable=Repeatable.IF_UNTOUCHED))
+        await self.send(Request("DELETE", path, repeatable=Repeatable.IF_UNTOUCHED))
 
     async def _get(self, path: str, **query: str) -> Json:
-        return (await self._send(Request("GET", path, query=tuple(query.items())))).body
-
-    async def _send(self, request: Request) -> Response:
-        return await self._http.send(request, authorize=self.auth)
+        return (await self.send(Request("GET", path, query=tuple(query.items())))).body
 
     def _sobjects(self, object_name: str) -> str:
         return f"{self._data}/sobjects/{quote(object_name, safe='')}"
 
     def _row(self, object_name: str, record_id: str) -> str:
         return f"{self._sobjects(object_name)}/{to_id18(record_id)}"
+
+
+def _usage(headers: Mapping[str, str]) -> ApiUsage | None:
+    """`Sforce-Limit-Info: api-usage=18/5000; per-app-api-usage=17/250(appName=x)`."""
+    told = _USAGE.match(headers.get("Sforce-Limit-Info", ""))
+    return ApiUsage(int(told[1]), int(told[2])) if told else None
 
 
 def _record(body: Json) -> Record:
