@@ -1,0 +1,1 @@
+"""m3ter entities as Salesforce records, their digests and marks; pure."""
