@@ -36,8 +36,9 @@ class Request:
     `json`, `form` and `content` exclude each other. The body of a success goes into `sink`, if there is one,
     whatever its type and size; each attempt begins it anew.
 
-    `repeatable` None: GET, PUT and DELETE always, POST and PATCH never. `answer_within` overrides the limit of the client for this call. `send_before` is the loop time after
-    which it must not leave any more, be it for the first time or again: its caller's fence is over then.
+    `repeatable` None: GET, PUT and DELETE always, POST and PATCH never. `answer_within` overrides the limit
+    of the client for this call. `send_before` is the loop time after which it must not leave any more, be it
+    for the first time or again: its caller's fence is over then.
     """
 
     method: str

@@ -55,6 +55,11 @@ _REFUSALS: dict[str | int, Refusal] = {
         "The org's API calls of 24 hours are used up: see Setup, Company Information, or wait.",
         wait=timedelta(minutes=15),
     ),
+    "EXCEEDEDQUOTA": Refusal(
+        RateLimited,
+        "The org's Bulk API jobs or records of 24 hours are used up: wait, or send fewer at once.",
+        wait=timedelta(hours=1),
+    ),
     "INVALID_SESSION_ID": _RENEW,
     "INVALID_AUTH_HEADER": _RENEW,
     "API_DISABLED_FOR_ORG": Refusal(
