@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from connectors import wire
 from connectors.sandbox.salesforce import rest_routes
 from connectors.sandbox.salesforce.errors import SalesforceError
+from connectors.sandbox.salesforce.ingest import Ingest
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.rest_call import Call
 from connectors.sandbox.salesforce.soql_pages import Pages
@@ -97,6 +98,7 @@ collections = st.fixed_dictionaries(
         ("PATCH", "composite/sobjects/Account/Ext__c"),
         ("PATCH", "composite/sobjects/Account/Num__c"),
         ("POST", "composite/sobjects/Account"),
+        ("POST", "jobs/ingest"),
     ],
 )
 @settings(max_examples=60, deadline=None)
@@ -105,6 +107,7 @@ def test_any_body_is_answered_or_refused(method: str, path: str, body: Any) -> N
     call = Call(
         org=ORG,
         pages=Pages(),
+        ingest=Ingest(ORG),
         method=method,
         path=tuple(path.split("/")),
         version="67.0",

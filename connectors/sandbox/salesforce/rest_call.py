@@ -9,6 +9,7 @@ from typing import Any
 from connectors import wire
 from connectors.sandbox.salesforce.changes import Actor
 from connectors.sandbox.salesforce.errors import SalesforceError
+from connectors.sandbox.salesforce.ingest import Ingest
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.soql_pages import Pages
 from connectors.sandbox.salesforce.transactions import Transaction
@@ -18,7 +19,7 @@ _CLIENT = re.compile(r"(?:^|[;,\s])client\s*=\s*([^;,\s]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status, JSON body (None: empty) and headers of a reply."""
+    """Status, body and headers of a reply: JSON, or bytes as they are (None: empty)."""
 
     status: int = 200
     body: Any = None
@@ -29,11 +30,13 @@ class Reply:
 class Call:
     """A request to a resource below /services/data/vNN.0; `path` is what follows, decoded, in segments.
 
+    `body` is what the JSON says, or the bytes of an upload.
     `tx` is the transaction of a composite request that must succeed as a whole; others open their own.
     """
 
     org: Org
     pages: Pages
+    ingest: Ingest
     method: str
     path: tuple[str, ...]
     version: str

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from connectors.sandbox.salesforce import ids
+from connectors.sandbox.salesforce import ids, upserts
 from connectors.sandbox.salesforce.errors import SalesforceError, malformed_id, unknown_type
 from connectors.sandbox.salesforce.rest_call import Call, Reply
-from connectors.sandbox.salesforce.rest_records import definition_of, external_id, shown
+from connectors.sandbox.salesforce.rest_records import definition_of, shown
 from connectors.sandbox.salesforce.schema import SObject
 from connectors.sandbox.salesforce.transactions import Transaction
 
@@ -47,25 +47,19 @@ def update(call: Call) -> Reply:
 def upsert(call: Call) -> Reply:
     """PATCH composite/sobjects/X/Field."""
     owner = definition_of(call, call.path[2])
-    by = external_id(owner, call.path[3])
+    by = upserts.external_id(owner, call.path[3])
+
+    records = _records(call)
+    shared = upserts.shared_keys(by, records)
 
     def write(tx: Transaction, record: Any) -> dict[str, Any]:
         if _type_of(call, record) is not owner:
             message = f"The type in the record's attributes must be {owner.name}"
             raise SalesforceError("INVALID_TYPE", message, ())
-        value = next((value for name, value in record.items() if name.lower() == by.name.lower()), None)
-        if value in (None, ""):
-            raise SalesforceError("MISSING_ARGUMENT", f"{by.name} not specified", ())
-        found = call.org.matches(owner, by, value)
-        if len(found) > 1:
-            message = f"{by.name}: more than one record found for external id field: {found}"
-            raise SalesforceError("DUPLICATE_EXTERNAL_ID", message, ())
-        if found:
-            given = {name: field for name, field in record.items() if name.lower() != by.name.lower()}
-            tx.update(owner.name, found[0], given)
-        return {**_done(found[0] if found else tx.create(owner.name, record)), "created": not found}
+        record_id, is_new = upserts.upsert(tx, call.org, (owner, by), record, shared)
+        return {**_done(record_id), "created": is_new}
 
-    return _each(call, _records(call), write, is_all_or_none=call.fields().get("allOrNone") is True)
+    return _each(call, records, write, is_all_or_none=call.fields().get("allOrNone") is True)
 
 
 def delete(call: Call) -> Reply:

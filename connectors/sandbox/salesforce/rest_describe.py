@@ -8,7 +8,7 @@ from connectors.sandbox.salesforce.rest_records import definition_of
 
 OLDEST, NEWEST = 31, 67
 _SEASONS = ("Spring", "Summer", "Winter")
-_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite")
+_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
 _ALLOWANCES = {
     "DailyBulkV2QueryJobs": 10_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,
@@ -67,4 +67,6 @@ def limits(call: Call) -> Reply:
     usage = call.org.usage
     shown: dict[str, Any] = {name: {"Max": most, "Remaining": most} for name, most in _ALLOWANCES.items()}
     shown["DailyApiRequests"] = {"Max": usage.limit, "Remaining": max(usage.limit - usage.used, 0)}
+    batches = call.ingest.batches
+    shown["DailyBulkApiBatches"] = {"Max": batches.limit, "Remaining": max(batches.limit - batches.used, 0)}
     return Reply(200, dict(sorted(shown.items())))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from connectors.sandbox.salesforce import ids
+from connectors.sandbox.salesforce import ids, upserts
 from connectors.sandbox.salesforce.errors import (
     NO_SUCH_RECORD,
     SalesforceError,
@@ -11,7 +11,6 @@ from connectors.sandbox.salesforce.errors import (
     not_found,
     unknown_field,
 )
-from connectors.sandbox.salesforce.fields import Field
 from connectors.sandbox.salesforce.rest_call import Call, Reply
 from connectors.sandbox.salesforce.schema import SObject
 from connectors.sandbox.salesforce.storage import rendered
@@ -87,7 +86,7 @@ def delete_by_external_id(call: Call) -> Reply:
 def upsert(call: Call) -> Reply:
     """PATCH sobjects/X/Field/value?updateOnly=."""
     owner, found = _found(call)
-    by = external_id(owner, call.path[2])
+    by = upserts.external_id(owner, call.path[2])
     given = call.fields()
     if any(name.lower() == by.name.lower() for name in given):
         message = f"The {by.name} field should not be specified in the sobject data."
@@ -107,14 +106,6 @@ def upsert(call: Call) -> Reply:
         return Reply(204)
     headers = {"Location": call.url("sobjects", owner.name, record_id)}
     return Reply(200 if found else 201, body, headers if not found else {})
-
-
-def external_id(owner: SObject, name: str) -> Field:
-    """The field to find records by; raises NOT_FOUND when it is no external id."""
-    by = owner.find(name)
-    if by is None or not by.is_id_lookup:
-        raise SalesforceError("NOT_FOUND", NO_SUCH_RECORD.format(name))
-    return by
 
 
 def several(call: Call, owner: SObject, found: list[str]) -> Reply:
@@ -162,5 +153,5 @@ def _own_id(owner: SObject, given: str) -> str:
 
 def _found(call: Call) -> tuple[SObject, list[str]]:
     owner = definition_of(call, call.path[1])
-    by = external_id(owner, call.path[2])
+    by = upserts.external_id(owner, call.path[2])
     return owner, call.org.matches(owner, by, call.path[3])

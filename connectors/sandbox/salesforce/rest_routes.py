@@ -6,6 +6,7 @@ from connectors.sandbox.salesforce import (
     rest_collections,
     rest_composite,
     rest_describe,
+    rest_ingest,
     rest_query,
     rest_records,
 )
@@ -37,6 +38,15 @@ ROUTES: list[tuple[Pattern, dict[str, Handler]]] = [
         {"GET": rest_collections.retrieve, "POST": rest_collections.retrieve},
     ),
     (("composite", "sobjects", "*", "*"), {"PATCH": rest_collections.upsert}),
+    (("jobs", "ingest"), {"GET": rest_ingest.listed, "POST": rest_ingest.create}),
+    (
+        ("jobs", "ingest", "*"),
+        {"GET": rest_ingest.read, "PATCH": rest_ingest.close, "DELETE": rest_ingest.delete},
+    ),
+    (("jobs", "ingest", "*", "batches"), {"PUT": rest_ingest.upload}),
+    (("jobs", "ingest", "*", "successfulresults"), {"GET": rest_ingest.successful}),
+    (("jobs", "ingest", "*", "failedresults"), {"GET": rest_ingest.failed}),
+    (("jobs", "ingest", "*", "unprocessedrecords"), {"GET": rest_ingest.unprocessed}),
     (("sobjects",), {"GET": rest_describe.global_describe}),
     (("sobjects", "*"), {"GET": rest_describe.basic, "POST": rest_records.create}),
     (("sobjects", "*", "describe"), {"GET": rest_describe.full_describe}),
