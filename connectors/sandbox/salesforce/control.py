@@ -9,12 +9,14 @@ from connectors import wire
 from connectors.sandbox.salesforce import declarations, ids
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.records import Org
+from connectors.sandbox.salesforce.row_rules import Rules
 
 
 def routes(org: Org) -> list[web.RouteDef]:
     """POST /sandbox/org/...: expire-sessions; hide show undelete empty-bin {"ids"}; limit {"max","used"};
 
     merge {"winner", "losers", "fields"?}: Accounts, as SOAP and Apex offer it and REST does not;
+    rules: row_rules.Rules, which add to those there are; DELETE rules: none any more;
     declare: objects and fields as the files in objects/ have them, in TOML or as the same document in JSON.
     """
     control = Control(org)
@@ -27,6 +29,8 @@ def routes(org: Org) -> list[web.RouteDef]:
         web.post("/sandbox/org/merge", control.merge),
         web.post("/sandbox/org/limit", control.limit),
         web.post("/sandbox/org/declare", control.declare),
+        web.post("/sandbox/org/rules", control.add_rules),
+        web.delete("/sandbox/org/rules", control.clear_rules),
     ]
 
 
@@ -53,6 +57,20 @@ class Control:
             return _json({"objects": declarations.declare(self._org.schema, await request.read())})
         except ValueError as error:
             return _json({"message": str(error)}, status=400)
+
+    async def add_rules(self, request: web.Request) -> web.Response:
+        """Refuse rows from now: by validation and duplicate rules, locks, and races for an external id."""
+        try:
+            rules = Rules.model_validate(wire.loads(await request.read()))
+            self._org.row_rules.add(rules)
+        except ValueError as error:
+            return _json({"message": str(error)}, status=400)
+        return _json({})
+
+    async def clear_rules(self, _request: web.Request) -> web.Response:
+        """Refuse nothing by rule any more."""
+        self._org.row_rules.clear()
+        return _json({})
 
     async def merge(self, request: web.Request) -> web.Response:
         """Merge records: the losers are deleted, what belonged to them belongs to the winner."""

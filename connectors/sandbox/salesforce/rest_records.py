@@ -95,6 +95,8 @@ def upsert(call: Call) -> Reply:
         return several(call, owner, found)
     if not found and (call.query.get("updateOnly", "").lower() == "true" or by.name == "Id"):
         raise not_found()
+    if not found:
+        upserts.lose_race(call.org, (owner, by), call.path[3], {**given, by.name: call.path[3]})
     with call.write() as tx:
         if found:
             tx.update(owner.name, found[0], given)

@@ -6,8 +6,9 @@ from typing import Any
 from connectors.sandbox.salesforce import ids, values
 from connectors.sandbox.salesforce.errors import SalesforceError, unknown_type
 from connectors.sandbox.salesforce.fields import Field
+from connectors.sandbox.salesforce.row_rules import RowRules
 from connectors.sandbox.salesforce.schema import Schema, SObject
-from connectors.sandbox.salesforce.storage import Table
+from connectors.sandbox.salesforce.storage import Table, index_key
 from connectors.sandbox.salesforce.values import Row
 
 
@@ -20,6 +21,7 @@ class Tables:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        self.row_rules = RowRules(schema)
         self.binned_with: dict[str, str] = {}
         self.checks: dict[str, Callable[[Row], None]] = {}
         self._tables: dict[str, Table] = {}
@@ -72,6 +74,17 @@ class Tables:
         refuse = self.checks.get(object_name)
         if refuse is not None:
             refuse(row)
+        owner = self.table(object_name).definition
+        self.row_rules.check(owner, row)
+        if "Id" not in row:
+            self.row_rules.check_duplicates(
+                owner, row, lambda field, value: self._is_held(owner, field, value)
+            )
+
+    def _is_held(self, owner: SObject, field_name: str, value: Any) -> bool:
+        wanted = index_key(owner.fields[field_name.lower()], value)
+        rows = self.table(owner.name).live()
+        return any(index_key(owner.fields[field_name.lower()], row.get(field_name)) == wanted for row in rows)
 
     def next_number(self, object_name: str) -> str:
         """The next value of an object's auto-number."""

@@ -105,7 +105,8 @@ class Transaction:
         """Put a record, and those that belong to it, into the recycle bin."""
         table = self._tables.table(object_name)
         _refuse_event(table.definition, "delete")
-        self._writable(table, record_id)
+        row = self._writable(table, record_id)
+        self._tables.row_rules.check_lock(table.definition, row)
         self._bin(table, record_id)
 
     def undelete(self, object_name: str, record_id: str) -> None:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from connectors.sandbox.salesforce.changes import Actor
 from connectors.sandbox.salesforce.errors import NO_SUCH_RECORD, SalesforceError
 from connectors.sandbox.salesforce.fields import Field
+from connectors.sandbox.salesforce.records import SYSTEM_USER, Org
 from connectors.sandbox.salesforce.schema import SObject
 from connectors.sandbox.salesforce.storage import index_key
-from connectors.sandbox.salesforce.tables import Tables
 from connectors.sandbox.salesforce.transactions import Transaction
 
 Given = Mapping[str, Any]
@@ -36,7 +37,7 @@ def shared_keys(by: Field, records: Iterable[Any]) -> set[Any]:
 
 
 def upsert(
-    tx: Transaction, tables: Tables, found_by: tuple[SObject, Field], record: Given, shared: set[Any]
+    tx: Transaction, org: Org, found_by: tuple[SObject, Field], record: Given, shared: set[Any]
 ) -> tuple[str, bool]:
     """Write one record; gives its id and whether it is new. Raises SalesforceError, as for the missing id."""
     owner, by = found_by
@@ -45,12 +46,24 @@ def upsert(
         raise SalesforceError("MISSING_ARGUMENT", f"{by.name} not specified", ())
     if isinstance(value, str | int) and index_key(by, value) in shared:
         raise SalesforceError("DUPLICATE_VALUE", f"Duplicate external id specified: {value}", (by.name,))
-    found = tables.matches(owner, by, value)
+    found = org.matches(owner, by, value)
     if len(found) > 1:
         message = f"{by.name}: more than one record found for external id field: {found}"
         raise SalesforceError("DUPLICATE_EXTERNAL_ID", message, ())
     if not found:
+        lose_race(org, found_by, value, record)
         return tx.create(owner.name, record), True
     given = {name: field for name, field in record.items() if name.lower() != by.name.lower()}
     tx.update(owner.name, found[0], given)
     return found[0], False
+
+
+def lose_race(org: Org, found_by: tuple[SObject, Field], value: Any, record: Given) -> None:
+    """Where a rule of the org says so, somebody else creates the record now; raises DUPLICATE_VALUE then."""
+    owner, by = found_by
+    if not org.row_rules.loses_race(owner, by.name, value):
+        return
+    with org.transaction(Actor(SYSTEM_USER)) as theirs:
+        other = theirs.create(owner.name, record)
+    message = f"duplicate value found: {by.name} duplicates value on record with id: {other}"
+    raise SalesforceError("DUPLICATE_VALUE", message, ())
