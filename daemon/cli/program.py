@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from daemon.cli import (
+    applying,
     credentials,
     demo,
     explain,
@@ -16,6 +17,7 @@ from daemon.cli import (
     mappings,
     running,
     runs,
+    salesforce,
     sandbox,
     session,
     status,
@@ -69,6 +71,9 @@ program.add_typer(integrations.group, name="integrations")
 program.add_typer(credentials.group, name="credentials")
 program.add_typer(mappings.group, name="mappings")
 program.add_typer(runs.group, name="runs")
+program.add_typer(salesforce.group, name="salesforce")
+program.command("apply")(applying.apply)
+program.command("export")(applying.export)
 program.command("explain")(explain.explain)
 
 
