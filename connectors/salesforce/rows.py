@@ -52,7 +52,6 @@ _VERDICTS = {
     "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": Verdict.RETRY_LATER,
 }
 _NO_PARENT = re.compile(r"foreign key external id: .* not found for field", re.IGNORECASE | re.DOTALL)
-_FIELD_NAMES = re.compile(r"\w+(\s*,\s*\w+)*", re.ASCII)
 
 
 def classify(result: RowResult, key_field: str = "") -> Verdict:
@@ -89,17 +88,17 @@ def of_errors(errors: Sequence[Any]) -> tuple[str, str, tuple[str, ...]]:
 
 
 def of_sf_error(said: str) -> tuple[str, str, tuple[str, ...]]:
-    """Code, message, fields of a Bulk result's `sf__Error`: `CODE:message:Field__c,Other__c --`."""
-    text = said.strip().removesuffix("--").rstrip()
+    """Code, message, fields of a Bulk result's `sf__Error`: `CODE:message:Field__c Other__c --`."""
+    text = said.strip()
     code, separator, rest = text.partition(":")
     if not separator or not re.fullmatch(r"\w+", code, re.ASCII):
         return UNEXPLAINED, text or "Salesforce gives no reason.", ()
-    message, separator, names = rest.rpartition(":")
-    if separator and not names.strip():
-        return code, message.strip(), ()
-    if separator and _FIELD_NAMES.fullmatch(names.strip()):
-        return code, message.strip(), tuple(name.strip() for name in names.split(","))
-    return code, rest.strip(), ()
+    if not rest.endswith("--"):
+        return code, rest.strip(), ()
+    message, separator, names = rest.removesuffix("--").rpartition(":")
+    if not separator:
+        return code, names.strip(), ()
+    return code, message.strip(), tuple(re.split(r"[\s,]+", names.strip())) if names.strip() else ()
 
 
 def _listed(value: Any) -> list[Any]:
