@@ -31,7 +31,7 @@ async def add(db: Db, new: NewIntegration) -> Integration:
         except asyncpg.CheckViolationError as error:
             raise Conflict(
                 f"The integration {new.name} cannot have the flow {new.flow!r}.",
-                "The flow is Account Sync or Sales Agreement Sync.",
+                "It is Account Sync or Sales Agreement Sync with a field mapping, Entity Data Sync without.",
             ) from error
         if integration_id is None:
             raise Conflict(f"There is an integration called {new.name} already.", "Choose another name.")

@@ -127,8 +127,8 @@ class NewIntegration:
     """An integration to be made; credentials are named by id."""
 
     name: str
-    flow: str  # 'Account Sync' or 'Sales Agreement Sync'
-    field_mapping_id: UUID
+    flow: str  # 'Account Sync', 'Sales Agreement Sync' or, without a field mapping, 'Entity Data Sync'
+    field_mapping_id: UUID | None
     salesforce_credential_id: UUID | None = None
     m3ter_credential_id: UUID | None = None
     enabled: bool = False
@@ -141,9 +141,9 @@ class Integration:
     integration_id: UUID
     name: str
     flow: str
-    field_mapping_id: UUID
-    field_mapping_name: str
-    field_mapping_revision: int
+    field_mapping_id: UUID | None
+    field_mapping_name: str | None
+    field_mapping_revision: int | None
     salesforce_credential_id: UUID | None
     salesforce_credential_name: str | None
     m3ter_credential_id: UUID | None
@@ -152,6 +152,10 @@ class Integration:
     enabled: bool
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def is_to_m3ter(self) -> bool:
+        return self.field_mapping_id is not None
 
 
 @dataclass(frozen=True, slots=True)

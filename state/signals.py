@@ -17,6 +17,7 @@ PooledConnection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 INBOX = "m3sync_inbox"  # a record became due
 INTEGRATIONS = "m3sync_integrations"  # an integration, a field mapping or a credential was changed
 REREADS = "m3sync_rereads"  # a window is to be read again
+ENTITY_RUNS = "m3sync_entity_runs"  # an entity data sync was asked to run, or copies to be written again
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ SELECT i.integration_id, i.name, i.flow,
             AND m.authorized_at IS NOT NULL AND m.error IS NULL, false) AS authorized,
        i.enabled, i.created_at, i.updated_at
 FROM integrations i
-JOIN field_mappings f USING (field_mapping_id)
+LEFT JOIN field_mappings f USING (field_mapping_id)
 LEFT JOIN credentials s ON s.credential_id = i.salesforce_credential_id
 LEFT JOIN credentials m ON m.credential_id = i.m3ter_credential_id
 WHERE ($1::text IS NULL OR i.name = $1 OR i.integration_id::text = lower($1))

@@ -1,0 +1,200 @@
+"""Copies of m3ter entities in Salesforce: what is wanted there, what waits, and what became of each write."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from state import database, entity_runs, sql
+from state.database import Connection, Db, Row
+from state.entity_models import (
+    Backlog,
+    Copy,
+    CopyAction,
+    CopyIssue,
+    CopyStatus,
+    EntityType,
+    KnownCopy,
+    Namespace,
+    Postponed,
+    Refused,
+    Removal,
+    RunClaim,
+    Waiting,
+    Wanted,
+    Written,
+)
+
+_SQL = sql.load("entity_copies")
+_ALL = 2**31
+
+
+async def known(db: Db, integration_id: UUID, m3ter_ids: Collection[str]) -> dict[str, KnownCopy]:
+    """The copies of one page, as they were last wanted; those never wanted are left out."""
+    rows = await database.fetch(db, _SQL["known"], integration_id, list(m3ter_ids))
+    return {row["m3ter_id"]: KnownCopy(**{**row, "status": CopyStatus(row["status"])}) for row in rows}
+
+
+async def want(tx: Connection, integration_id: UUID, entities: Sequence[Wanted]) -> int:
+    """Let what differs wait to be written; gives how many of these wait now.
+
+    The same digest again changes nothing but version and fingerprint, and what was refused stays refused.
+    While another write of it may be on its way, even what was written before waits.
+    """
+    last = {each.m3ter_id: each for each in entities}
+    if not last:
+        return 0
+    rows = (
+        (e.m3ter_id, e.account_id, e.version, e.mapped_with, e.digest, dict(e.payload)) for e in last.values()
+    )
+    return int(await database.fetch_value(tx, _SQL["want"], integration_id, *_columns(rows)))
+
+
+async def see(tx: Connection, run_id: UUID, m3ter_ids: Collection[str]) -> None:
+    """The scan has met these: they are not gone."""
+    await database.execute(tx, _SQL["see"], run_id, list(m3ter_ids))
+
+
+async def touch(tx: Connection, integration_id: UUID, entities: Collection[tuple[str, int, str]]) -> None:
+    """Remember version and fingerprint of entities (id, version, mapped with) that came out the same."""
+    if entities:
+        await _hold(tx, integration_id, [m3ter_id for m3ter_id, _, _ in entities])
+        await database.execute(tx, _SQL["touch"], integration_id, *_columns(entities))
+
+
+async def gone(tx: Connection, claim: RunClaim, *, action: Removal) -> int:
+    """At the end of a scan, what it has not met is marked, deleted or forgotten; gives how many.
+
+    One that left the filter is met too, when the caller has removed() it and then sees it. Raises LeaseLost.
+    """
+    await entity_runs.fence(tx, claim)
+    values = (claim.integration_id, claim.run_id, action.value)
+    rows = await database.fetch(tx, _SQL["unseen"], *values)
+    return await _remove(tx, claim.integration_id, [row["m3ter_id"] for row in rows], action)
+
+
+async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], action: Removal) -> int:
+    """These are gone from m3ter or left the filter: marked, deleted or forgotten; gives how many.
+
+    One that was never written is just forgotten.
+    """
+    ids = sorted(set(m3ter_ids))
+    await _hold(tx, integration_id, ids)
+    return await _remove(tx, integration_id, ids, action)
+
+
+async def waiting(
+    db: Db, integration_id: UUID, *, limit: int, without: Collection[str] = ()
+) -> list[Waiting]:
+    """What is due to be written, the longest due first, without those that are on their way already."""
+    rows = await database.fetch(db, _SQL["waiting"], integration_id, limit, list(without))
+    return [Waiting(**{**row, "action": CopyAction(row["action"])}) for row in rows]
+
+
+async def count_waiting(db: Db, integration_id: UUID, *, up_to: int | None = None) -> int:
+    """How many are due, counting no further than `up_to`."""
+    return int(await database.fetch_value(db, _SQL["count_waiting"], integration_id, up_to or _ALL))
+
+
+async def next_due(db: Db, integration_id: UUID) -> datetime | None:
+    """When the next is due to be written, in the past when one is; None: nothing waits."""
+    found: datetime | None = await database.fetch_value(db, _SQL["next_due"], integration_id)
+    return found
+
+
+async def written(tx: Connection, integration_id: UUID, results: Sequence[Written]) -> None:
+    """Salesforce took these. One that has changed since goes on waiting; one forgotten since is known again.
+
+    A marked copy stays known and is wanted again when it is met again, a deleted one is forgotten.
+    """
+    if not results:
+        return
+    ids = [each.m3ter_id for each in results]
+    columns = _columns((each.m3ter_id, each.digest, each.salesforce_id) for each in results)
+    await _hold(tx, integration_id, ids)
+    await database.execute(tx, _SQL["written"], integration_id, *columns)
+    if gone_too := [each.m3ter_id for each in results if each.digest == CopyAction.DELETE]:
+        await database.execute(tx, _SQL["deleted"], integration_id, gone_too)
+    await database.execute(tx, _SQL["adopt"], integration_id, *columns)
+
+
+async def refused(tx: Connection, integration_id: UUID, results: Sequence[Refused]) -> None:
+    """Salesforce will not take these until they change or a person says so; one changed since waits on."""
+    if results:
+        await _hold(tx, integration_id, [each.m3ter_id for each in results])
+        rows = ((r.m3ter_id, r.digest, r.code, r.message, ",".join(r.fields)) for r in results)
+        await database.execute(tx, _SQL["refused"], integration_id, *_columns(rows))
+
+
+async def postponed(tx: Connection, integration_id: UUID, results: Sequence[Postponed]) -> None:
+    """These are tried again later; one changed since is due at once."""
+    if results:
+        await _hold(tx, integration_id, [each.m3ter_id for each in results])
+        rows = ((p.m3ter_id, p.digest, p.code, p.message, p.delay) for p in results)
+        await database.execute(tx, _SQL["postponed"], integration_id, *_columns(rows))
+
+
+async def retry(db: Db, integration_id: UUID, m3ter_ids: Collection[str] | None = None) -> int:
+    """Try what was refused or postponed at once, these or all; gives how many."""
+    wanted = None if m3ter_ids is None else list(m3ter_ids)
+    async with database.transaction(db) as tx:
+        rows = await database.fetch(tx, _SQL["troubled"], integration_id, wanted)
+        ids = [row["m3ter_id"] for row in rows]
+        count = await database.execute(tx, _SQL["retry"], integration_id, ids)
+        await database.execute(tx, _SQL["announce"])
+    return count
+
+
+async def issues(db: Db, integration_id: UUID | None = None, limit: int = 20) -> list[CopyIssue]:
+    """What Salesforce refused, the latest first, then what it did not take at the last attempt."""
+    return [_copy(row) for row in await database.fetch(db, _SQL["issues"], integration_id, limit)]
+
+
+async def census(db: Db, integration_id: UUID) -> dict[CopyStatus, int]:
+    """How many copies stand where; counts them all, so for a person's question, not for every look."""
+    rows = await database.fetch(db, _SQL["census"], integration_id)
+    counted = {row["status"]: row["number"] for row in rows}
+    return {status: counted.get(status.value, 0) for status in CopyStatus}
+
+
+async def backlogs(db: Db) -> dict[UUID, Backlog]:
+    """What of each integration is not in Salesforce, without counting what is."""
+    return {
+        row["integration_id"]: Backlog(
+            **{key: value for key, value in row.items() if key != "integration_id"}
+        )
+        for row in await database.fetch(db, _SQL["backlogs"])
+    }
+
+
+async def of_record(db: Db, m3ter_or_salesforce_id: str) -> list[Copy]:
+    """Every copy of an m3ter entity, or the one in a Salesforce record (18 characters)."""
+    return [_copy(row) for row in await database.fetch(db, _SQL["of_record"], m3ter_or_salesforce_id)]
+
+
+async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: Removal) -> int:
+    if not ids:
+        return 0
+    count = await database.execute(tx, _SQL["forget"], integration_id, ids, action.value)
+    if action is not Removal.KEEP:
+        count += await database.execute(tx, _SQL["remove"], integration_id, ids, action.value)
+    return count
+
+
+async def _hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str]) -> None:
+    await database.execute(tx, _SQL["hold"], integration_id, list(m3ter_ids))
+
+
+def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _copy(row: Row) -> Copy:
+    typed = {
+        "entity_type": EntityType(row["entity_type"]),
+        "namespace": Namespace(row["namespace"]),
+        "status": CopyStatus(row["status"]),
+        "action": CopyAction(row["action"]),
+        "fields": tuple(row["fields"]),
+    }
+    return Copy(**{**row, **typed})

@@ -1,0 +1,151 @@
+"""Entity data syncs: their settings, and how far schedule and feed have got."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from state import database, integrations, sql
+from state.database import Connection, Db, Row
+from state.entity_models import (
+    FLOW,
+    EntitySync,
+    EntitySyncSettings,
+    EntityType,
+    Namespace,
+    Removal,
+)
+from state.errors import Conflict, NotFound
+from state.models import Integration, NewIntegration
+
+_SQL = sql.load("entity_syncs")
+
+
+async def add(
+    db: Db,
+    name: str,
+    settings: EntitySyncSettings,
+    *,
+    salesforce_credential_id: UUID | None = None,
+    m3ter_credential_id: UUID | None = None,
+) -> EntitySync:
+    """Make one, switched off.
+
+    Raises Conflict when the name is taken or a credential is for the other system, NotFound for a credential
+    that does not exist, NameUnusable.
+    """
+    new = NewIntegration(name, FLOW, None, salesforce_credential_id, m3ter_credential_id)
+    async with database.transaction(db) as tx:
+        made = await integrations.add(tx, new)
+        await database.execute(tx, _SQL["add"], made.integration_id, *_columns(settings))
+        return await get(tx, made.integration_id)
+
+
+async def edit(db: Db, name_or_id: str | UUID, settings: EntitySyncSettings) -> EntitySync:
+    """Give it other settings; when they change what is written, its revision grows and a scan begins anew.
+
+    In another namespace it begins from nothing: what was written in the former one is left as it is there.
+    Raises NotFound, Conflict for another entity type.
+    """
+    async with database.transaction(db) as tx:
+        integration_id = (await get(tx, name_or_id)).integration.integration_id
+        await database.execute(tx, _SQL["hold"], integration_id)
+        before = await get(tx, integration_id)
+        if settings.entity_type is not before.settings.entity_type:
+            raise Conflict(
+                f"The integration {before.integration.name} is for {before.settings.entity_type}.",
+                f"Make another integration for {settings.entity_type}.",
+            )
+        is_other = _writes(settings) != _writes(before.settings)
+        if is_other:
+            for row in await database.fetch(tx, _SQL["scan_anew"], integration_id):
+                await database.execute(tx, _SQL["unsee"], row["run_id"])
+        if settings.namespace is not before.settings.namespace:
+            await database.execute(tx, _SQL["forget_copies"], integration_id)
+            await database.execute(tx, _SQL["begin_anew"], integration_id)
+        await database.execute(tx, _SQL["edit"], integration_id, *_columns(settings), int(is_other))
+        await database.execute(tx, _SQL["announce"])
+        return await get(tx, integration_id)
+
+
+async def get(db: Db, name_or_id: str | UUID) -> EntitySync:
+    """Raises NotFound, also for an integration of another flow."""
+    found = await integrations.get(db, name_or_id)
+    syncs = await _with_settings(db, [found])
+    if not syncs:
+        raise NotFound(
+            f"The integration {found.name} is no entity data sync: its flow is {found.flow}.",
+            "See the list of integrations for their flows.",
+        )
+    return syncs[0]
+
+
+async def list_all(db: Db) -> list[EntitySync]:
+    """All of them by name."""
+    return await _with_settings(db, await integrations.list_all(db))
+
+
+async def enabled(db: Db) -> list[EntitySync]:
+    """Those switched on, by name."""
+    return await _with_settings(db, await integrations.enabled(db))
+
+
+async def met(tx: Connection, integration_id: UUID, at: datetime) -> bool:
+    """The schedule's time `at` is met; False when it, or a later one, was met already: ask for nothing."""
+    return bool(await database.execute(tx, _SQL["met"], integration_id, at))
+
+
+async def fed(tx: Connection, integration_id: UUID, at: datetime, event_id: str | None) -> None:
+    """m3ter's events were read up to `at`, the last of them being `event_id`."""
+    await database.execute(tx, _SQL["fed"], integration_id, at, event_id)
+
+
+async def _with_settings(db: Db, some: Sequence[Integration]) -> list[EntitySync]:
+    by_id = {each.integration_id: each for each in some if each.flow == FLOW}
+    if not by_id:
+        return []
+    rows = {row["integration_id"]: row for row in await database.fetch(db, _SQL["find"], list(by_id))}
+    return [_sync(each, rows[key]) for key, each in by_id.items() if key in rows]
+
+
+def _sync(integration: Integration, row: Row) -> EntitySync:
+    return EntitySync(
+        integration,
+        EntitySyncSettings(
+            entity_type=EntityType(row["entity_type"]),
+            namespace=Namespace(row["namespace"]),
+            account_ids=tuple(row["account_ids"]),
+            restricted_account_ids=tuple(row["restricted_account_ids"]),
+            notification_users=tuple(row["notification_users"]),
+            custom_fields=row["custom_fields"],
+            schedule=row["schedule"],
+            on_deletion=Removal(row["on_deletion"]),
+            on_leaving=Removal(row["on_leaving"]),
+        ),
+        revision=row["revision"],
+        scheduled_at=row["scheduled_at"],
+        feed_at=row["feed_at"],
+        feed_event_id=row["feed_event_id"],
+        first_completed_at=row["first_completed_at"],
+    )
+
+
+def _columns(settings: EntitySyncSettings) -> list[Any]:
+    return [
+        *(settings.entity_type.value, settings.namespace.value),
+        *(list(settings.account_ids), list(settings.restricted_account_ids)),
+        *(list(settings.notification_users), dict(settings.custom_fields), settings.schedule),
+        *(settings.on_deletion.value, settings.on_leaving.value),
+    ]
+
+
+def _writes(settings: EntitySyncSettings) -> EntitySyncSettings:
+    """The settings without those that change nothing of what is written; lists of accounts are sets."""
+    return replace(
+        settings,
+        schedule="",
+        notification_users=(),
+        account_ids=tuple(sorted(set(settings.account_ids))),
+        restricted_account_ids=tuple(sorted(set(settings.restricted_account_ids))),
+    )

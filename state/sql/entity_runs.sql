@@ -1,0 +1,95 @@
+-- Runs of entity data syncs: asked for, claimed under a lease, counted, ended.
+
+-- ask --
+-- One waits for each integration; a person's wish outranks the schedule, and a scan what goes without one
+INSERT INTO entity_runs AS r (integration_id, cause) VALUES ($1, $2)
+ON CONFLICT (integration_id) WHERE status = 'WAITING'
+DO UPDATE SET cause = CASE
+    WHEN excluded.cause = 'manual' OR r.cause IN ('retry', 'feed') THEN excluded.cause ELSE r.cause END
+RETURNING run_id;
+
+-- announce --
+-- Wake who runs entity data syncs when this commits
+SELECT pg_notify('m3sync_entity_runs', '');
+
+-- claim --
+-- Take the one under way whose holder let its lease expire, or the waiting one when none is under way. $2 who, $3 lease
+UPDATE entity_runs r SET status = 'STARTED', started_at = coalesce(r.started_at, now()), claimed_by = $2,
+    lease_token = gen_random_uuid(), lease_until = now() + $3::interval
+FROM (
+    SELECT run_id FROM entity_runs
+    WHERE integration_id = $1 AND (
+        (status = 'STARTED' AND lease_until <= now())
+        OR (status = 'WAITING' AND NOT EXISTS (
+            SELECT FROM entity_runs o WHERE o.integration_id = $1 AND o.status = 'STARTED')))
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+) AS foremost
+WHERE r.run_id = foremost.run_id
+RETURNING r.run_id, integration_id, cause, lease_token, cursor, is_scanned;
+
+-- renew --
+-- Prolong the lease by $3, which did not run out
+UPDATE entity_runs SET lease_until = clock_timestamp() + $3::interval
+WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
+
+-- fence --
+-- Held to the end of the transaction, so that what one holder writes is never mixed with another's
+SELECT true FROM entity_runs
+WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp()
+FOR NO KEY UPDATE;
+
+-- add --
+-- Headway, which prolongs the lease by $3. $4 cursor or null, $5 calls, then the counts
+UPDATE entity_runs r SET
+    lease_until = clock_timestamp() + $3::interval,
+    cursor = coalesce($4, cursor),
+    calls = CASE WHEN $5::jsonb = '{}' THEN r.calls ELSE (
+        SELECT jsonb_object_agg(kind, total) FROM (
+            SELECT kind, sum(number::bigint) AS total FROM (
+                SELECT * FROM jsonb_each_text(r.calls) UNION ALL SELECT * FROM jsonb_each_text($5::jsonb)
+            ) AS c (kind, number) GROUP BY kind) AS summed) END,
+    pages = pages + $6, entities_read = entities_read + $7, differing = differing + $8, written = written + $9,
+    created = created + $10, refused = refused + $11, marked = marked + $12, deleted = deleted + $13,
+    unchanged = unchanged + $14
+WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
+
+-- scanned --
+-- All pages are read
+UPDATE entity_runs SET is_scanned = true, cursor = NULL
+WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
+
+-- release --
+-- Whoever claims next takes it at once
+UPDATE entity_runs SET lease_until = now() WHERE run_id = $1 AND lease_token = $2 AND status = 'STARTED';
+
+-- end --
+-- An expired lease that nobody took over is good enough. $6 statuses that may become $3
+UPDATE entity_runs SET status = $3, error = $4, instruction = $5, completed_at = clock_timestamp(),
+    cursor = NULL, lease_token = NULL, lease_until = NULL
+WHERE run_id = $1 AND lease_token = $2 AND status = ANY($6::text[]);
+
+-- unsee --
+-- What its scan has met
+DELETE FROM entity_seen WHERE run_id = $1;
+
+-- completed --
+-- The first whole run of its integration
+UPDATE entity_syncs SET first_completed_at = clock_timestamp()
+WHERE integration_id = $1 AND first_completed_at IS NULL;
+
+-- count --
+-- The counters that outlive the pruning of runs
+INSERT INTO totals (integration_id, kind, label, total) VALUES ($1, 'run', $2, 1)
+ON CONFLICT (integration_id, kind, label) DO UPDATE SET total = totals.total + 1;
+
+-- find --
+-- The latest first. Each filter null for any: $1 run, $2 integration; $3 how many
+SELECT r.run_id, r.integration_id, i.name AS integration_name, s.entity_type, r.cause, r.status, r.requested_at,
+    r.started_at, r.completed_at, r.cursor, r.is_scanned, r.pages, r.entities_read, r.differing, r.written,
+    r.created, r.refused, r.marked, r.deleted, r.unchanged, r.calls, r.error, r.instruction, r.lease_until,
+    r.claimed_by
+FROM entity_runs r JOIN integrations i USING (integration_id) JOIN entity_syncs s USING (integration_id)
+WHERE ($1::uuid IS NULL OR r.run_id = $1) AND ($2::uuid IS NULL OR r.integration_id = $2)
+ORDER BY r.requested_at DESC, r.run_id
+LIMIT $3;

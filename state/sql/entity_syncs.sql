@@ -1,0 +1,56 @@
+-- Entity data syncs: what their integrations have besides.
+
+-- add --
+-- The settings of a new one
+INSERT INTO entity_syncs (integration_id, entity_type, namespace, account_ids, restricted_account_ids,
+    notification_users, custom_fields, schedule, on_deletion, on_leaving)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- edit --
+-- Other settings; $11 by how much its revision grows
+UPDATE entity_syncs SET entity_type = $2, namespace = $3, account_ids = $4, restricted_account_ids = $5,
+    notification_users = $6, custom_fields = $7, schedule = $8, on_deletion = $9, on_leaving = $10,
+    revision = revision + $11
+WHERE integration_id = $1;
+
+-- hold --
+-- Nobody else edits it meanwhile
+SELECT FROM entity_syncs WHERE integration_id = $1 FOR NO KEY UPDATE;
+
+-- find --
+-- Of some integrations
+SELECT integration_id, entity_type, namespace, account_ids, restricted_account_ids, notification_users,
+    custom_fields, schedule, on_deletion, on_leaving, revision, scheduled_at, feed_at, feed_event_id,
+    first_completed_at
+FROM entity_syncs WHERE integration_id = ANY($1::uuid[]);
+
+-- met --
+-- A time of the schedule was met, unless another daemon met it
+UPDATE entity_syncs SET scheduled_at = $2
+WHERE integration_id = $1 AND (scheduled_at IS NULL OR scheduled_at < $2);
+
+-- fed --
+-- m3ter's events were read so far
+UPDATE entity_syncs SET feed_at = $2, feed_event_id = $3 WHERE integration_id = $1;
+
+-- scan_anew --
+-- A run under way begins anew: its holder loses the lease.
+UPDATE entity_runs SET cursor = NULL, is_scanned = false, lease_token = gen_random_uuid(), lease_until = now()
+WHERE integration_id = $1 AND status = 'STARTED'
+RETURNING run_id;
+
+-- unsee --
+-- What that run has met
+DELETE FROM entity_seen WHERE run_id = $1;
+
+-- forget_copies --
+-- They are in another place
+DELETE FROM entity_copies WHERE integration_id = $1;
+
+-- begin_anew --
+-- In the new place nothing was ever brought into step
+UPDATE entity_syncs SET first_completed_at = NULL WHERE integration_id = $1;
+
+-- announce --
+-- Whoever runs integrations looks again
+SELECT pg_notify('m3sync_integrations', '');
