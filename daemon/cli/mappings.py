@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from connectors.errors import NotFoundError
 from connectors.m3ter import shapes
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
 from daemon.cli import printing, reading, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, Session, command
+from daemon.doctor import proving
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.mapping import check as checking
 from daemon.to_m3ter.mapping import check_fields, described, document
@@ -201,14 +201,5 @@ async def _salesforce(opened: Session, name: str | None) -> SalesforceCredential
 
 
 async def _describes(made: document.Mapping, credential: SalesforceCredential) -> described.Describes:
-    """Every object the mapping reaches; one that the org does not have is left out, and found missing."""
-    found: dict[str, dict[str, object]] = {}
-    missing: set[str] = set()
     async with rest.open(credential) as salesforce:
-        while names := described.wanted(made, found) - missing:
-            for each in sorted(names):
-                try:
-                    found[each] = await salesforce.describe(each)
-                except NotFoundError:
-                    missing.add(each)
-    return found
+        return await proving.describes(made, salesforce)

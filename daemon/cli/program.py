@@ -12,6 +12,7 @@ from daemon.cli import (
     applying,
     credentials,
     demo,
+    doctor,
     explain,
     integrations,
     mappings,
@@ -65,6 +66,7 @@ program.command("run")(running.run)
 program.command("demo")(demo.demo)
 program.add_typer(sandbox.group, name="sandbox")
 program.command("migrate")(running.migrate)
+program.command("doctor")(doctor.doctor)
 program.command("status")(status.status)
 program.command("sync")(syncing.sync)
 program.add_typer(integrations.group, name="integrations")
