@@ -9,6 +9,7 @@ from connectors import wire
 from connectors.sandbox import company
 from connectors.sandbox.clock import Clock
 from connectors.sandbox.m3ter import application as m3ter_api
+from connectors.sandbox.m3ter import crowd as m3ter_crowd
 from connectors.sandbox.m3ter.organization import Organization
 from connectors.sandbox.manners import M3terManners, SalesforceManners
 from connectors.sandbox.salesforce import rest as salesforce_api
@@ -23,13 +24,17 @@ JWT_AUDIENCE = "https://login.salesforce.com"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to serve. Port 0: a free one; `empty`: no demo company; `scale`: one of so many accounts."""
+    """What to serve. Port 0: a free one; `empty`: no demo company; `scale`: one of so many accounts.
+
+    `m3ter_scale`: as many accounts in m3ter already, each with contract, commitment, balance and three bills.
+    """
 
     salesforce_port: int = 0
     m3ter_port: int = 0
     empty: bool = False
     scale: int | None = None
     host: str = "127.0.0.1"
+    m3ter_scale: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ async def serve(options: Options | None = None) -> AsyncIterator[Running]:
     company.declare_fields(org.schema)
     if not wanted.empty:
         company.found(org, organization, scale=wanted.scale)
+    if wanted.m3ter_scale is not None:
+        m3ter_crowd.load(organization, wanted.m3ter_scale)
     clock.advance(company.AGE)
     stream = OrgStream(org)
     async with (

@@ -45,6 +45,10 @@ def sandbox(
     m3ter_port: Port = 0,
     empty: Annotated[bool, typer.Option("--empty", help="Without the demo company.")] = False,
     scale: Annotated[int | None, typer.Option(min=1, help="A company of so many accounts.")] = None,
+    m3ter_scale: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many accounts in m3ter already, with contracts, balances and bills."),
+    ] = None,
     tied: Annotated[bool, typer.Option("--tied", hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Serve both emulated systems until Ctrl-C."""
@@ -52,7 +56,7 @@ def sandbox(
         return
     if empty and scale is not None:
         raise typer.BadParameter("--empty and --scale exclude one another.")
-    options = serving.Options(salesforce_port, m3ter_port, empty, scale)
+    options = serving.Options(salesforce_port, m3ter_port, empty, scale, m3ter_scale=m3ter_scale)
     code = session.guarded(lambda: asyncio.run(_serve(options, as_json=as_json, tied=tied)))
     raise typer.Exit(code)
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
-from connectors.sandbox.m3ter import answers
+from connectors.sandbox.m3ter import answers, billing
 from connectors.sandbox.m3ter.kinds import every_kind
 from connectors.sandbox.m3ter.organization import Organization
 from connectors.sandbox.m3ter.refusals import RefusedError
 
 Document = dict[str, Any]
+_ARGUMENTS = {"accountId": "account_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,41 @@ class Acts:
 
     def create(self, asked: Document) -> Document:
         """{"kind", "body"} -> {"entity"}, checked as a POST is, told as an event."""
+        return {"entity": self._checked(lambda: self.organization.create(_kind(asked), asked.get("body")))}
+
+    def bill(self, asked: Document) -> Document:
+        """{"accountId", "lines": [{"description", "amount", …}]?, …} -> {"entity"}: a bill, told as new."""
+        given = [billing.line(**one) for one in asked["lines"]] if "lines" in asked else None
+        more = {name: value for name, value in asked.items() if name not in {"accountId", "lines"}}
+        return {
+            "entity": self._checked(
+                lambda: billing.bill(self.organization, asked["accountId"], given, **more)
+            )
+        }
+
+    def balance(self, asked: Document) -> Document:
+        """{"accountId", "amount"?, …} -> {"entity"}: a new balance with its first credit, told as such."""
+        return {
+            "entity": self._checked(
+                lambda: billing.balance(
+                    self.organization, **{_ARGUMENTS.get(k, k): v for k, v in asked.items()}
+                )
+            )
+        }
+
+    def change(self, asked: Document) -> Document:
+        """{"kind", "id", "changes"} -> {"entity"}: as m3ter itself changes one, next version, told so."""
+        kind = _kind(asked)
+        old = self._checked(lambda: self.organization.store.get(kind, asked["id"]))
+        return {"entity": self._checked(lambda: self.organization.change(kind, old, asked["changes"]))}
+
+    def delete(self, asked: Document) -> Document:
+        """{"kind", "id"} -> {"entity"} as it was, checked as a DELETE is, told as an event."""
+        return {"entity": self._checked(lambda: self.organization.delete(_kind(asked), asked["id"]))}
+
+    def _checked(self, act: Callable[[], Document]) -> Document:
         try:
-            return {"entity": self.organization.create(_kind(asked), asked.get("body"))}
+            return act()
         except RefusedError as refusal:
             raise ValueError(refusal.message) from refusal
 
@@ -64,6 +98,10 @@ def actions(organization: Organization) -> Mapping[str, Callable[[Document], Doc
         "entities": acts.entities,
         "create": acts.create,
         "load": acts.load,
+        "bill": acts.bill,
+        "balance": acts.balance,
+        "change": acts.change,
+        "delete": acts.delete,
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.sandbox.m3ter.kinds import Kind
 
@@ -17,6 +17,27 @@ class Page:
     next_position: int | None
 
 
+class Crowd(Protocol):
+    """Entities that take no room: numbered from 0, made when they are asked for, always the same."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def make(self) -> Callable[[int], Entity]:
+        """Gives the entity of a number."""
+
+    def number(self, entity_id: object) -> int | None:
+        """The number of an id."""
+
+    def numbers(self, name: str, value: object) -> Iterable[int]:
+        """The numbers of those whose field is, or contains, a value."""
+
+
+_IN_CROWD: Entity = {}
+
+
 class Table:
     """The entities of one kind.
 
@@ -29,6 +50,15 @@ class Table:
         self._places: list[Entity | None] = []
         self._by_id: dict[str, int] = {}
         self._indexes: dict[str, dict[Any, dict[int, None]]] = {name: {} for name in kind.indexed}
+        self._crowd: Crowd | None = None
+        self._in_crowd = 0
+
+    def join(self, crowd: Crowd) -> None:
+        """Have the entities of a crowd, the first of the table; raises ValueError when there are others."""
+        if self._places:
+            raise ValueError(f"There are entities of kind {self.kind.name} already.")
+        self._crowd, self._in_crowd = crowd, crowd.count
+        self._places = [_IN_CROWD] * crowd.count
 
     @property
     def end(self) -> int:
@@ -36,23 +66,24 @@ class Table:
         return len(self._places)
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self._by_id) + self._in_crowd
 
     def __contains__(self, entity_id: object) -> bool:
-        return entity_id in self._by_id
+        return self._place_of(entity_id) is not None
 
     def __iter__(self) -> Iterator[Entity]:
         """Newest first."""
-        return (entity for entity in reversed(self._places) if entity is not None)
+        places = range(len(self._places) - 1, -1, -1)
+        return (self._at(place) for place in places if self._places[place] is not None)
 
     def get(self, entity_id: str) -> Entity | None:
         """One entity by its id."""
-        place = self._by_id.get(entity_id)
-        return None if place is None else self._places[place]
+        place = self._place_of(entity_id)
+        return None if place is None else self._at(place)
 
     def put(self, entity: Entity) -> None:
         """Add an entity, or replace the one of the same id in its place."""
-        place = self._by_id.get(entity["id"])
+        place = self._place_of(entity["id"])
         if place is None:
             place = len(self._places)
             self._places.append(entity)
@@ -60,14 +91,18 @@ class Table:
         else:
             self._forget(place)
             self._places[place] = entity
+            self._by_id[entity["id"]] = place
         for name, index in self._indexes.items():
             for value in _values(entity.get(name)):
                 index.setdefault(value, {})[place] = None
 
     def remove(self, entity_id: str) -> None:
         """Take an entity out; its place stays empty."""
-        place = self._by_id.pop(entity_id)
+        place = self._place_of(entity_id)
+        if place is None:
+            raise LookupError(f"There is no {self.kind.name} {entity_id}.")
         self._forget(place)
+        self._by_id.pop(entity_id, None)
         self._places[place] = None
 
     def having(self, name: str, value: Any) -> list[Entity]:
@@ -76,13 +111,14 @@ class Table:
 
     def newest(self, name: str, value: Any) -> Entity | None:
         """The newest entity whose indexed field is, or contains, this value."""
-        places = self._indexes[name].get(value)
+        places = [*self._indexes[name].get(value, ()), *self._crowded(name, value)]
         return self._at(max(places)) if places else None
 
     def candidates(self, name: str, values: Iterable[Any]) -> list[int]:
         """Places, newest first, of the entities that an id list or an indexed filter picks."""
         if name == "id":
-            return sorted({self._by_id[value] for value in values if value in self._by_id}, reverse=True)
+            found = {self._place_of(value) for value in values}
+            return sorted((place for place in found if place is not None), reverse=True)
         return self._found(name, values)
 
     def page(
@@ -112,15 +148,31 @@ class Table:
 
     def _found(self, name: str, values: Iterable[Any]) -> list[int]:
         index = self._indexes[name]
-        return sorted({place for value in values for place in index.get(value, ())}, reverse=True)
+        found = {place for value in values for place in (*index.get(value, ()), *self._crowded(name, value))}
+        return sorted(found, reverse=True)
+
+    def _crowded(self, name: str, value: Any) -> Iterator[int]:
+        """Places of those in the crowd, still as they came, whose field is or contains the value."""
+        numbers = () if self._crowd is None else self._crowd.numbers(name, value)
+        return (place for place in numbers if self._places[place] is _IN_CROWD)
+
+    def _place_of(self, entity_id: object) -> int | None:
+        place = self._by_id.get(str(entity_id))
+        if place is None and self._crowd is not None:
+            number = self._crowd.number(entity_id)
+            return number if number is not None and self._places[number] is _IN_CROWD else None
+        return place
 
     def _at(self, place: int) -> Entity:
         entity = self._places[place]
         if entity is None:
             raise LookupError(f"nothing is at place {place} of {self.kind.name}")
-        return entity
+        return self._crowd.make(place) if entity is _IN_CROWD and self._crowd is not None else entity
 
     def _forget(self, place: int) -> None:
+        if self._places[place] is _IN_CROWD:
+            self._in_crowd -= 1
+            return
         before = self._at(place)
         for name, index in self._indexes.items():
             for value in _values(before.get(name)):
