@@ -6,6 +6,7 @@ from uuid import UUID
 
 from state import (
     database,
+    entity_copies,
     external_mappings,
     health,
     inbox,
@@ -41,13 +42,13 @@ _FAILING = 3  # attempts without headway, after which a window that cannot be re
 
 
 async def statuses(db: Db, *, issues: int = 20) -> list[Status]:
-    """The synchronization information of every integration, by name, each with its foremost issues."""
+    """The synchronization information of every integration to m3ter, by name, with its foremost issues."""
     depths = {row["integration_id"]: row for row in await database.fetch(db, _SQL["depths"])}
     syncs = {row["integration_id"]: row for row in await database.fetch(db, _SQL["syncs"])}
     windows = {row["integration_id"]: row for row in await database.fetch(db, _SQL["windows"])}
     ailing = [part for part in await health.all(db) if not part.is_well]
     found = []
-    for each in await integrations.list_all(db):
+    for each in await integrations.to_m3ter(db):
         records = await database.fetch(db, _SQL["issues"], each.integration_id, issues)
         parts = [_part_issue(part) for part in ailing if _concerns(part, each)]
         again = await _rereads(db, each.integration_id, windows.get(each.integration_id))
@@ -179,7 +180,7 @@ async def _stories(db: Db, found: list[Run], *, with_log: bool) -> list[RunStory
 
 
 async def explain(db: Db, record_id: str, *, runs_shown: int = 10) -> Story:
-    """Everything known of one record, by its 18-character id."""
+    """Everything known of one record by its 18-character id, or of one m3ter entity by its id."""
     rows = await inbox.find(db, record_id=record_id)
     told = await _stories(db, await runs.for_record(db, record_id, runs_shown), with_log=True)
     related = {record_id, *(each.salesforce_id for story in told for each in story.objects)}
@@ -198,6 +199,7 @@ async def explain(db: Db, record_id: str, *, runs_shown: int = 10) -> Story:
         open_intents=open_intents,
         rereads=tuple(await rereads.of_record(db, record_id)),
         next=(),
+        copies=tuple(await entity_copies.of_record(db, record_id)),
     )
     return replace(story, next=next_steps.sentences(story))
 

@@ -59,6 +59,12 @@ async def enabled(db: Db) -> list[Integration]:
     return [Integration(**row) for row in await database.fetch(db, _SQL["find"], None, True)]
 
 
+async def to_m3ter(db: Db, *, only_enabled: bool = False) -> list[Integration]:
+    """Those that sync Salesforce's records to m3ter, by name: they listen and have an inbox."""
+    rows = await database.fetch(db, _SQL["find"], None, only_enabled)
+    return [each for each in (Integration(**row) for row in rows) if each.is_to_m3ter]
+
+
 async def enable(db: Db, name_or_id: str | UUID) -> Integration:
     """Switch on; what changed while it was off is heard now, as far as Salesforce retains it.
 

@@ -29,6 +29,7 @@ async def prune(db: Db, keep: Keep | None = None) -> dict[str, int]:
         "runs": days.runs,
         "rereads": days.rereads,
         "intents": days.runs,
+        "entity_runs": days.runs,
     }
     forgotten = {}
     for name, kept in limits.items():

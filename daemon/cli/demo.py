@@ -114,7 +114,9 @@ async def _listens(db: Db, ending: _Ending) -> bool:
     wanted = asyncio.get_running_loop().time() + _LISTENING_SECONDS
     while not await ending.has_come(_LOOK_SECONDS):
         reports = {each.subject: each for each in await health.all(db)}
-        streams = [reports.get(f"stream:{each.name}") for each in await integrations.enabled(db)]
+        streams = [
+            reports.get(f"stream:{each.name}") for each in await integrations.to_m3ter(db, only_enabled=True)
+        ]
         if streams and all(stream is not None and stream.is_well for stream in streams):
             return True
         if asyncio.get_running_loop().time() > wanted:

@@ -70,7 +70,7 @@ async def choose(db: Db, links: Links, wish: Wish) -> Connected | SyncResult:
         if named is None:
             raise unconnected(await lacking(db, wish.integration))
         return named
-    found = [await tasks.connect(db, links, each) for each in await integrations.list_all(db)]
+    found = [await tasks.connect(db, links, each) for each in await integrations.to_m3ter(db)]
     connected = [each for each in found if each is not None]
     if not connected:
         raise unconnected(await lacking(db))
@@ -142,7 +142,7 @@ def _unclear(record_id: str, fitting: list[Connected], connected: list[Connected
 
 async def lacking(db: Db, name: str | None = None) -> str:
     """Which credential an integration, or each of them, lacks."""
-    some = await integrations.list_all(db) if name is None else [await integrations.get(db, name)]
+    some = await integrations.to_m3ter(db) if name is None else [await integrations.get(db, name)]
     told = [f"The integration {each.name} has no {_missing(each)}." for each in some]
     first = [] if name else ["No integration is connected to both Salesforce and m3ter."]
     return " ".join([*first, *told])

@@ -34,6 +34,8 @@ class Pages:
         """The same of the field mapping that is saved by now: whoever took it up before this process did may
         have opened the window."""
         integration = await integrations.get(self.db, self.integration_id)
+        if integration.field_mapping_id is None:
+            return False
         saved = await field_mappings.get(self.db, integration.field_mapping_id)
         try:
             return reread.object_name in document.parse(saved.document).objects_watched

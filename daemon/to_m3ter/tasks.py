@@ -67,12 +67,13 @@ class Tasks:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     _ailing: dict[str, bool] = field(default_factory=dict)
-    _used: set[int] = field(default_factory=set)
+    used: set[int] = field(default_factory=set)  # the numbers of the clients that are wanted
 
     async def wanted(self) -> list[Task]:
         """Integrations that cannot run are reported in health and left out."""
-        ready = [found for each in await integrations.enabled(self.db) if (found := await self._ready(each))]
-        self._used = {link.number for each in ready for link in (each.org, each.organization)}
+        wanted = await integrations.to_m3ter(self.db, only_enabled=True)
+        ready = [found for each in wanted if (found := await self._ready(each))]
+        self.used = {link.number for each in ready for link in (each.org, each.organization)}
         by_pair: dict[tuple[int, int], list[Connected]] = {}
         for each in ready:
             by_pair.setdefault((each.org.number, each.organization.number), []).append(each)
@@ -80,10 +81,6 @@ class Tasks:
         workers = [task for some in by_pair.values() for task in self._workers(some)]
         rereaders = [self._rereader(each) for each in ready]
         return [*subscribers, *rereaders, *workers, *self._probers(ready)]
-
-    async def tidy(self) -> None:
-        """Close the clients that no wanted task uses; to be called once the others have stopped."""
-        await self.links.keep_only(self._used)
 
     async def _ready(self, integration: Integration) -> Connected | None:
         subject = f"integration:{integration.name}"
@@ -157,8 +154,13 @@ class Tasks:
 async def connect(db: Db, links: Links, integration: Integration) -> Connected | None:
     """The integration ready for use; None while it is not connected to both systems.
 
-    Raises MappingInvalid, NotFound, VaultError.
+    Raises MappingInvalid, NotFound (also for one of the other direction), VaultError.
     """
+    if integration.field_mapping_id is None:
+        raise NotFound(
+            f"The integration {integration.name} writes into Salesforce and syncs no record to m3ter.",
+            f'Run it with `m3sync integrations run "{integration.name}"`.',
+        )
     if integration.salesforce_credential_id is None or integration.m3ter_credential_id is None:
         return None
     saved = await field_mappings.get(db, integration.field_mapping_id)

@@ -103,7 +103,7 @@ async def _chosen(db: Db, links: Links, wish: Wish) -> list[Connected]:
 async def _integrations(db: Db, wish: Wish) -> list[Integration]:
     if wish.integration is not None:
         return [await integrations.get(db, wish.integration)]
-    return await integrations.list_all(db)
+    return await integrations.to_m3ter(db)
 
 
 def object_of(mapping: document.Mapping, given: str) -> str | None:

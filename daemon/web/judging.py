@@ -117,5 +117,5 @@ def _not_listening(reports: list[Health], wanted: list[Integration], sources: So
     return [
         Cause(f"stream:{each.name}", "It is not listening to Salesforce's change events yet.")
         for each in wanted
-        if each.salesforce_credential_name and f"stream:{each.name}" not in heard
+        if each.is_to_m3ter and each.salesforce_credential_name and f"stream:{each.name}" not in heard
     ]

@@ -12,7 +12,7 @@ SELECT integration_id,
 FROM inbox GROUP BY integration_id;
 
 -- syncs --
--- When each integration synced first and last
+-- When each integration to m3ter synced first and last
 SELECT i.integration_id, i.name,
     (SELECT min(first_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS first_at,
     (SELECT max(last_synced_at) FROM record_states s WHERE s.integration_id = i.integration_id) AS last_at,
@@ -20,13 +20,14 @@ SELECT i.integration_id, i.name,
      WHERE t.integration_id = i.integration_id AND t.kind = 'echo' AND t.label = 'echo') AS echoes,
     (SELECT coalesce(sum(total), 0)::bigint FROM totals t
      WHERE t.integration_id = i.integration_id AND t.kind = 'echo' AND t.label = 'near miss') AS near_misses
-FROM integrations i;
+FROM integrations i WHERE i.field_mapping_id IS NOT NULL;
 
 -- windows --
--- How many windows of each integration are still open
+-- How many windows of each integration to m3ter are still open
 SELECT i.integration_id, i.name, count(r.reread_id) AS open_windows,
     coalesce(bool_or(r.cause = 'initial'), false) AS has_initial
 FROM integrations i LEFT JOIN rereads r ON r.integration_id = i.integration_id AND r.status <> 'READ'
+WHERE i.field_mapping_id IS NOT NULL
 GROUP BY i.integration_id, i.name;
 
 -- issues --

@@ -40,6 +40,19 @@ DELETE FROM intents WHERE intent_id IN (
     SELECT intent_id FROM intents WHERE closed_at < now() - $1::interval LIMIT $2
 );
 
+-- entity_runs --
+-- Ended longer ago than $1, except the last of each integration and its last whole one
+DELETE FROM entity_runs WHERE run_id IN (
+    SELECT r.run_id FROM entity_runs r
+    WHERE r.completed_at < now() - $1::interval
+      AND EXISTS (SELECT FROM entity_runs o WHERE o.integration_id = r.integration_id
+                  AND o.requested_at > r.requested_at)
+      AND (r.status <> 'COMPLETE' OR EXISTS (
+          SELECT FROM entity_runs o WHERE o.integration_id = r.integration_id AND o.status = 'COMPLETE'
+              AND o.requested_at > r.requested_at))
+    ORDER BY r.completed_at LIMIT $2
+);
+
 -- leases --
 -- Of claims that ended without letting go
 DELETE FROM leases WHERE lease_until < now() - interval '1 day';
