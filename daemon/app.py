@@ -10,19 +10,18 @@ from functools import partial
 import structlog
 
 from connectors.errors import RejectedError
-from connectors.exchange import Limits
 from connectors.salesforce.models import to_id18
-from connectors.salesforce.outages import Pace
-from daemon import retries, supervisor, waiting
-from daemon.clients import Links, Patience
+from daemon import manners, retries, supervisor, waiting
+from daemon.clients import Links
 from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
 from daemon.service import Service
-from daemon.settings import Settings, SystemSettings
+from daemon.settings import Settings
 from daemon.supervisor import Part, Supervisor, Surroundings
-from daemon.to_m3ter import by_hand, subscriber
-from daemon.to_m3ter.brake import Brake
-from daemon.to_m3ter.tasks import Manner, Tasks
+from daemon.tasks import Task
+from daemon.to_m3ter import by_hand, watching
+from daemon.to_m3ter.tasks import Tasks
+from daemon.to_salesforce import tasks as entity_tasks
 from daemon.web import serving
 from daemon.web.sources import Sources
 from state import credentials, database, embedded, health, migrations, retention, signals
@@ -61,6 +60,21 @@ class Condition:
         self.service.stopping()
 
 
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Both directions, which share clients."""
+
+    to_m3ter: Tasks
+    to_salesforce: entity_tasks.Tasks
+
+    async def wanted(self) -> list[Task]:
+        return [*await self.to_m3ter.wanted(), *await self.to_salesforce.wanted()]
+
+    async def tidy(self) -> None:
+        """Close the clients that no wanted task uses; to be called once the others have stopped."""
+        await self.to_m3ter.links.keep_only(self.to_m3ter.used | self.to_salesforce.used)
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """The service, until `stop`; then the record in hand is finished.
 
@@ -76,7 +90,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             if db is not None:
                 async with links_of(settings, db) as links:
                     condition.runs(db)
-                    await _work(settings, stop, condition, Tasks(db, links, _manner(settings)), db)
+                    flows = Flows(
+                        Tasks(db, links, manners.to_m3ter(settings)),
+                        entity_tasks.Tasks(
+                            db, links, manners.to_salesforce(settings), partial(watching.objects, db)
+                        ),
+                    )
+                    await _work(settings, stop, condition, flows, db)
             condition.db = None
     log.info("stopped")
 
@@ -106,14 +126,14 @@ async def sync_one(settings: Settings, ids: list[str], integration: str | None =
             found = await by_hand.choose(db, links, by_hand.Wish(record_id, integration))
             if isinstance(found, SyncResult):
                 return found
-            return await by_hand.sync(db, _manner(settings), found, record_id)
+            return await by_hand.sync(db, manners.to_m3ter(settings), found, record_id)
 
 
 @asynccontextmanager
 async def links_of(settings: Settings, db: Pool) -> AsyncIterator[Links]:
     """The clients of both systems. Raises VaultError."""
     kept = await credentials.open_vault(db, settings.vault_key_path)
-    async with Links(db, kept, _patience(settings)) as links:
+    async with Links(db, kept, manners.patience(settings)) as links:
         yield links
 
 
@@ -156,7 +176,7 @@ async def _reach(settings: Settings, open_things: AsyncExitStack) -> Pool:
 
 
 async def _work(
-    settings: Settings, stop: asyncio.Event, condition: Condition, tasks: Tasks, db: Pool
+    settings: Settings, stop: asyncio.Event, condition: Condition, flows: Flows, db: Pool
 ) -> None:
     """Supervise what is wanted until `stop`, woken by the database."""
     grace = timedelta(seconds=settings.worker.grace_seconds)
@@ -164,14 +184,19 @@ async def _work(
     changed = asyncio.Event()
 
     beside = [
-        Part("inbox signal", "", partial(_relay, db, signals.INBOX, tasks.woken, poll)),
-        Part("rereads signal", "", partial(_relay, db, signals.REREADS, tasks.asked, poll)),
+        Part("inbox signal", "", partial(_relay, db, signals.INBOX, flows.to_m3ter.woken, poll)),
+        Part("rereads signal", "", partial(_relay, db, signals.REREADS, flows.to_m3ter.asked, poll)),
+        Part(
+            "entity runs signal",
+            "",
+            partial(_relay, db, signals.ENTITY_RUNS, flows.to_salesforce.woken, poll),
+        ),
         Part("integrations signal", "", partial(_relay, db, signals.INTEGRATIONS, changed, poll)),
         Part("forgetting", "", partial(_forget, db)),
     ]
 
     async def wanted() -> list[Part]:
-        parts = [Part(task.name, task.fingerprint, task.run) for task in await tasks.wanted()]
+        parts = [Part(task.name, task.fingerprint, task.run) for task in await flows.wanted()]
         return [*beside, *parts]
 
     async def report(name: str, what: str) -> None:
@@ -180,7 +205,7 @@ async def _work(
         else:
             await health.forget(db, f"part:{name}")
 
-    surroundings = Surroundings(wanted, report, tasks.tidy, condition.service.alive)
+    surroundings = Surroundings(wanted, report, flows.tidy, condition.service.alive)
     chief = Supervisor(surroundings, supervisor.Timings(poll=poll, grace=grace), changed)
     condition.service.ready("Running")
     log.info("running")
@@ -221,48 +246,3 @@ async def _forget(db: Pool, stop: asyncio.Event) -> None:
         except DatabaseUnavailable as error:
             log.debug("nothing forgotten", reason=error.reason)
         await waiting.pause(stop, FORGETTING)
-
-
-def _manner(settings: Settings) -> Manner:
-    worker = settings.worker
-    policy = retries.Policy(
-        first=timedelta(seconds=worker.backoff_seconds),
-        longest=timedelta(seconds=max(worker.backoff_seconds, worker.backoff_limit_seconds)),
-        settle=worker.settle,
-        max_attempts=worker.attempts,
-    )
-    first = timedelta(seconds=min(1.0, worker.backoff_seconds))
-    return Manner(
-        in_flight=worker.in_flight,
-        lease=worker.lease,
-        poll=timedelta(seconds=worker.poll_seconds),
-        policy=policy,
-        brake=Brake(
-            settings.brake.writes,
-            window=timedelta(minutes=settings.brake.minutes),
-            pause=timedelta(minutes=settings.brake.pause_minutes),
-        ),
-        listening=subscriber.Timings(
-            policy, Pace(first=first), silence=settings.listening.silence, overlap=settings.reread.overlap
-        ),
-        page_size=settings.reread.page_size,
-        probe_salesforce=timedelta(seconds=settings.salesforce.probe_seconds),
-        probe_m3ter=timedelta(seconds=settings.m3ter.probe_seconds),
-    )
-
-
-def _patience(settings: Settings) -> Patience:
-    return Patience(
-        salesforce=_limits(settings.salesforce, None),
-        m3ter=_limits(settings.m3ter, settings.m3ter.per_second),
-    )
-
-
-def _limits(system: SystemSettings, per_second: int | None) -> Limits:
-    return Limits(
-        connect=timedelta(seconds=system.connect_seconds),
-        answer=timedelta(seconds=system.total_seconds),
-        deadline=timedelta(seconds=system.total_seconds * 3),
-        attempts=system.attempts,
-        per_second=per_second,
-    )

@@ -165,6 +165,23 @@ class RereadSettings(Section):
         return timedelta(minutes=self.overlap_minutes)
 
 
+class EntityDataSyncSettings(Section):
+    """How m3ter's entities are kept in Salesforce.
+
+    `feed_seconds`: how often m3ter's events are asked what changed between scans. `bulk_threshold`: with so
+    many records to write a Bulk API job is used. `api_reserve_percent`: the part of the org's daily API calls
+    that is left to others. `names`: API names that differ from the documented ones, "" for a field left out.
+    """
+
+    feed_seconds: Annotated[float, Field(ge=0.05, le=86_400)] = 5
+    bulk_threshold: Annotated[int, Field(ge=201, le=100_000_000)] = 10_000
+    in_flight: Annotated[int, Field(ge=1, le=20)] = 4
+    api_reserve_percent: Annotated[int, Field(ge=0, le=99)] = 10
+    lookahead_pages: Annotated[int, Field(ge=1, le=50)] = 3
+    testing_prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,14})?$")] = ""
+    names: dict[str, str] = {}
+
+
 class Settings(BaseSettings):
     """Everything an operator may set. Build it with `load`."""
 
@@ -181,6 +198,7 @@ class Settings(BaseSettings):
     m3ter: M3terSettings = M3terSettings()
     listening: ListeningSettings = ListeningSettings()
     reread: RereadSettings = RereadSettings()
+    entity_data_sync: EntityDataSyncSettings = EntityDataSyncSettings()
     state_directory: Path = Path("/var/lib/m3sync")
     vault_key_file: Path | None = None
 

@@ -1,0 +1,56 @@
+"""Watches the org's daily API calls for a run, and waits while only the reserve is left."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from connectors.salesforce.rest import ApiUsage
+from daemon.to_salesforce import budget
+from daemon.to_salesforce.budget import Budget
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.turn import Turn, patiently
+from state import health
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Gauge:
+    """Of one run of one integration."""
+
+    place: Place
+
+    @property
+    def _budget(self) -> Budget:
+        return Budget(self.place.manner.reserve)
+
+    def is_spent(self, in_flight: int = 0) -> bool:
+        """Whether another call would be one of the reserve."""
+        return self._budget.is_spent(self.place.org.salesforce.usage, in_flight)
+
+    async def wait(self, turn: Turn) -> None:
+        """Until there are calls left beside the reserve; said once, and when it is looked at again.
+
+        Raises Stopped."""
+        subject, was_told = f"entity budget:{self.place.name}", False
+        while (usage := self.place.org.salesforce.usage) is not None and self.is_spent():
+            message = self._budget.told(usage, datetime.now(UTC))
+            if not was_told:
+                log.warning("run waits for API calls", integration=self.place.name, reason=message)
+            was_told = True
+            instruction = "Lower [entity_data_sync] api_reserve_percent, or find out who uses the others."
+            await health.report(self.place.db, subject, False, message, instruction)
+            await turn.pause(budget.LOOK_AGAIN)
+            await self._look(turn)
+        if was_told:
+            log.info("run goes on: there are API calls again", integration=self.place.name)
+            await health.forget(self.place.db, subject)
+
+    async def _look(self, turn: Turn) -> None:
+        org = self.place.org
+        told = await patiently(turn, org.standing, self.place.manner.policy, org.salesforce.limits)
+        daily = told.get("DailyApiRequests") or {}
+        if {"Max", "Remaining"} <= daily.keys():
+            limit = int(daily["Max"])
+            org.salesforce.usage = ApiUsage(limit - int(daily["Remaining"]), limit)

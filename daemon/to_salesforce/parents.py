@@ -1,0 +1,47 @@
+"""Children wait while the first run of their parents' integration is under way, so that they find them."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from daemon.to_salesforce import linking
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.turn import Turn
+from state import entity_runs, entity_syncs
+from state.entity_models import EntitySync
+from state.models import RunStatus
+
+log = structlog.get_logger(__name__)
+
+# All start together with the daemon: who has no run yet will have one by then, or never.
+_SOON = timedelta(seconds=20)
+
+
+async def wait(place: Place, turn: Turn) -> None:
+    """Until no parent's first run is under way. A parent that cannot run at all is not waited for: then its
+    children are postponed one by one. Raises Stopped."""
+    until, names = datetime.now(UTC) + _SOON, set[str]()
+    while awaited := await _awaited(place, until):
+        if awaited.integration.name not in names:
+            names.add(awaited.integration.name)
+            log.info(
+                "writing waits for its parents", integration=place.name, parents=awaited.integration.name
+            )
+        await turn.pause(min(timedelta(seconds=1), place.manner.poll))
+
+
+async def _awaited(place: Place, until: datetime) -> EntitySync | None:
+    relations = {field.relation for field in place.target.fields if field.relation}
+    relations.discard(place.target.entity_type)
+    for each in await entity_syncs.enabled(place.db):
+        is_parent = each.settings.entity_type.value in relations and linking.is_beside(place.sync, each)
+        if is_parent and each.first_completed_at is None and await _may_complete(place, each, until):
+            return each
+    return None
+
+
+async def _may_complete(place: Place, parent: EntitySync, until: datetime) -> bool:
+    run = await entity_runs.last(place.db, parent.integration.integration_id)
+    if run is None:
+        return datetime.now(UTC) < until
+    return run.status in (RunStatus.WAITING, RunStatus.STARTED)

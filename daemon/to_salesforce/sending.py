@@ -1,0 +1,147 @@
+"""Sends copies to Salesforce, told beforehand as own writes where the other direction listens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from connectors.errors import RejectedError, SyncError
+from connectors.salesforce import bulk, bulk_csv, collections
+from connectors.salesforce.rows import RowResult
+from daemon import echoes
+from daemon.to_salesforce.mapping import records
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.turn import Stopped
+from state import own_writes
+from state.database import transaction
+from state.entity_models import CopyAction, Waiting
+from state.own_writes import OwnWrite
+
+# What concerns every record of the object alike: no part of the call would fare better.
+_OF_THE_OBJECT = frozenset(
+    {"INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND", "INVALID_FIELD_FOR_INSERT_UPDATE", "API_DISABLED_FOR_ORG"}
+)
+_PART = 2_000  # results of a Bulk job that are kept in one transaction
+_UNFIT = "M3SYNC_UNFIT"
+_STILL_UNFIT = "It does not fit Salesforce; mend it in m3ter, and the next run tries it again."
+
+
+def _can_be_sent(row: Waiting) -> bool:
+    """What could not be mapped has no record to be sent, even if a person says so."""
+    return row.action is not CopyAction.UPSERT or bool(row.payload)
+
+
+class Sender:
+    """Sends rows of one action; one result per row, in order."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    async def collection(self, rows: Sequence[Waiting]) -> list[RowResult]:
+        """At most 200 with one call. Raises the SyncError family for what concerns the whole call.
+
+        A call that is refused as a whole for one of its records is sent again in halves.
+        """
+        if not all(_can_be_sent(row) for row in rows):
+            return [RowResult("", False, False, _UNFIT, _STILL_UNFIT) for _ in rows]
+        told = await self._tell(rows)
+        try:
+            results = await self._halving(rows)
+        except RejectedError:
+            await own_writes.withdraw(self._place.db, told)
+            raise
+        await self._withdraw_refused(told, results)
+        return results
+
+    async def _halving(self, rows: Sequence[Waiting]) -> list[RowResult]:
+        try:
+            return await self._send(rows)
+        except RejectedError as error:
+            if error.code in _OF_THE_OBJECT:
+                raise
+            if len(rows) == 1:
+                return [RowResult("", False, False, error.code, error.message, error.fields)]
+            middle = len(rows) // 2
+            return [*await self._halving(rows[:middle]), *await self._halving(rows[middle:])]
+
+    async def _send(self, rows: Sequence[Waiting]) -> list[RowResult]:
+        salesforce, target = self._place.org.salesforce, self._place.target
+        match rows[0].action:
+            case CopyAction.UPSERT:
+                payloads = [dict(row.payload or {}) for row in rows]
+                return await collections.upsert(salesforce, target.object_name, target.key_field, payloads)
+            case CopyAction.MARK:
+                marks = [{"Id": row.salesforce_id, **self._mark(row)} for row in rows]
+                return await collections.update(salesforce, target.object_name, marks)
+            case CopyAction.DELETE:
+                return await collections.delete(salesforce, [row.salesforce_id or "" for row in rows])
+
+    def _mark(self, row: Waiting) -> dict[str, Any]:
+        return records.mark(self._place.target, row.changed_at)
+
+    async def bulk(
+        self, rows: Sequence[Waiting], stop: asyncio.Event
+    ) -> AsyncIterator[list[tuple[Waiting, RowResult]]]:
+        """As many of the rows, all upserts, as one Bulk job holds, and what it came to, some at a time.
+
+        Raises the SyncError family for what concerns the whole job, Stopped while it is waited for.
+        """
+        salesforce, target = self._place.org.salesforce, self._place.target
+        async with (
+            bulk_csv.sheet_of([dict(row.payload or {}) for row in rows]) as sheet,
+            bulk.job(salesforce, target.object_name, target.key_field) as job,
+        ):
+            sent = {row.m3ter_id: row for row in rows[: sheet.rows]}
+            told = dict(zip(sent, await self._tell(list(sent.values())), strict=False))
+            await job.upload(sheet)
+            await job.close()
+            await job.wait(stop)
+            if not job.info.is_over:
+                # Its records are sent again by whoever goes on: what it may still write must not come after.
+                with suppress(SyncError):
+                    await job.abort()
+                raise Stopped
+            part: list[tuple[Waiting, RowResult]] = []
+            async for key, result in job.results():
+                if key in sent:
+                    part.append((sent[key], result))
+                if len(part) == _PART:
+                    yield await self._judged(part, told)
+                    part = []
+            yield await self._judged(part, told)
+
+    async def _judged(
+        self, part: list[tuple[Waiting, RowResult]], told: Mapping[str, int]
+    ) -> list[tuple[Waiting, RowResult]]:
+        refused = [told[row.m3ter_id] for row, result in part if told and not result.success]
+        await own_writes.withdraw(self._place.db, refused)
+        return part
+
+    async def _tell(self, rows: Sequence[Waiting]) -> list[int]:
+        """Where the other direction listens to the object: what is about to be written, told before it is."""
+        object_name = self._place.target.object_name
+        if object_name not in await self._place.watched():
+            return []
+        org_id = await self._place.org.org_id()
+        writes = [self._own_write(object_name, row) for row in rows]
+        async with transaction(self._place.db) as tx:
+            return await own_writes.expect(tx, org_id, writes)
+
+    def _own_write(self, object_name: str, row: Waiting) -> OwnWrite:
+        record_id = row.salesforce_id or ""
+        match row.action:
+            case CopyAction.DELETE:
+                return echoes.removal(object_name, record_id)
+            case CopyAction.MARK:
+                return echoes.update(object_name, record_id, self._mark(row))
+            case CopyAction.UPSERT if record_id:
+                return echoes.update(object_name, record_id, row.payload or {})
+            case CopyAction.UPSERT:
+                return echoes.creation(object_name, row.payload or {}, self._place.target.key_field)
+
+    async def _withdraw_refused(self, told: Collection[int], results: Sequence[RowResult]) -> None:
+        if told:
+            refused = [
+                number for number, result in zip(sorted(told), results, strict=True) if not result.success
+            ]
+            await own_writes.withdraw(self._place.db, refused)

@@ -1,0 +1,204 @@
+"""Writes the copies that wait: 200 a call and several calls in flight, or a Bulk job when very many wait."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from connectors.errors import SyncError
+from connectors.salesforce import bulk_csv
+from connectors.salesforce.collections import MAX_RECORDS
+from connectors.salesforce.rows import RowResult
+from daemon import waiting
+from daemon.to_salesforce import parents, turn, verdicts
+from daemon.to_salesforce.gauge import Gauge
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.sending import Sender
+from daemon.to_salesforce.turn import Turn
+from daemon.to_salesforce.verdicts import Outcome
+from state import entity_copies, entity_runs
+from state.database import transaction
+from state.entity_models import CopyAction, Waiting
+
+log = structlog.get_logger(__name__)
+
+# So few refused records are each tried alone; more of them apart from the others, 200 a call.
+_ALONE = 5
+# Records of one job: they are in memory while they are uploaded.
+_JOB_RECORDS = 10_000
+
+
+class Writer:
+    """Beside the scan until that has read everything and nothing waits that is due soon."""
+
+    def __init__(self, place: Place, turn_: Turn) -> None:
+        self._place = place
+        self._turn = turn_
+        self._sender = Sender(place)
+        self._gauge = Gauge(place)
+        self._flights: dict[asyncio.Task[None], frozenset[str]] = {}
+        self._outages = 0
+        self._left_alone_until = 0.0
+
+    async def write(self) -> None:
+        """Raises LeaseLost, Stopped, DatabaseUnavailable; RejectedError for what concerns every record."""
+        try:
+            await parents.wait(self._place, self._turn)
+            while await self._round():
+                self._turn.check()
+        finally:
+            for flight in self._flights:
+                flight.cancel()
+            await asyncio.gather(*self._flights, return_exceptions=True)
+
+    async def _round(self) -> bool:
+        """Start what may be started, wait for what comes; False when all is done."""
+        is_read = self._turn.is_read.is_set()
+        self._turn.committed.clear()
+        await self._start(is_read=is_read)
+        if self._flights:
+            await self._land()
+            return True
+        if not is_read:
+            await waiting.either(
+                self._place.manner.poll, self._turn.stop, self._turn.committed, self._turn.is_read
+            )
+            return True
+        return await self._linger()
+
+    async def _linger(self) -> bool:
+        """Whether something is due so soon that the run waits for it."""
+        due_at = await entity_copies.next_due(self._place.db, self._place.integration_id)
+        if due_at is None:
+            return False
+        left = max(due_at - datetime.now(UTC), timedelta(milliseconds=10))
+        if left > self._place.manner.linger:
+            return False
+        await self._turn.pause(left)
+        return True
+
+    async def _start(self, *, is_read: bool) -> None:
+        room = self._place.manner.in_flight - len(self._flights)
+        if room < 1 or not await self._may_call():
+            return
+        if not self._flights and await self._starts_bulk():
+            return
+        busy = frozenset[str]().union(*self._flights.values())
+        rows = await entity_copies.waiting(
+            self._place.db, self._place.integration_id, limit=room * MAX_RECORDS, without=busy
+        )
+        for part in parts(rows, is_all=is_read)[:room]:
+            self._fly(self._collection(part), part)
+
+    async def _starts_bulk(self) -> bool:
+        """One job at a time, with nothing beside it."""
+        place = self._place
+        threshold = place.manner.bulk_threshold
+        if await entity_copies.count_waiting(place.db, place.integration_id, up_to=threshold) < threshold:
+            return False
+        found = await entity_copies.waiting(place.db, place.integration_id, limit=_JOB_RECORDS, without=())
+        rows = [row for row in found if _is_for_bulk(row)]
+        if len(rows) <= MAX_RECORDS:
+            return False
+        self._fly(self._bulk(rows), rows)
+        return True
+
+    def _fly(self, sending: Coroutine[None, None, None], rows: Sequence[Waiting]) -> None:
+        flight = asyncio.create_task(sending, name=f"writing of {self._place.name}")
+        self._flights[flight] = frozenset(row.m3ter_id for row in rows)
+
+    async def _land(self) -> None:
+        """Wait until a flight has ended, a page came that may fill another, or it is to stop.
+
+        What is in flight when it is to stop is waited for: it is kept, not sent again."""
+        signals = [
+            asyncio.create_task(event.wait(), name="signal of the writer")
+            for event in (self._turn.stop, self._turn.committed, self._turn.is_read)
+            if not event.is_set()
+        ]
+        try:
+            await asyncio.wait([*self._flights, *signals], return_when=asyncio.FIRST_COMPLETED)
+            if self._turn.stop.is_set():
+                await asyncio.wait(self._flights)
+        finally:
+            for signal in signals:
+                signal.cancel()
+            await asyncio.gather(*signals, return_exceptions=True)
+        for flight in [each for each in self._flights if each.done()]:
+            del self._flights[flight]
+            await self._landed(flight)
+
+    async def _landed(self, flight: asyncio.Task[None]) -> None:
+        """An outage is told, and everything waits; what was sent is sent again, which does no harm."""
+        try:
+            flight.result()
+        except SyncError as error:
+            if not turn.is_outage(error):
+                raise
+            self._outages += 1
+            await self._place.org.standing.unwell(error)
+            pause = turn.delay(error, self._outages, self._place.manner.policy)
+            self._left_alone_until = asyncio.get_running_loop().time() + pause.total_seconds()
+        else:
+            self._outages = 0
+            await self._place.org.standing.well()
+
+    async def _may_call(self) -> bool:
+        """Whether Salesforce need not be left alone just now; waits for that when nothing is in flight."""
+        left = self._left_alone_until - asyncio.get_running_loop().time()
+        if left > 0 or self._gauge.is_spent(len(self._flights)):
+            if self._flights:
+                return False
+            if left > 0:
+                await self._turn.pause(timedelta(seconds=left))
+            await self._gauge.wait(self._turn)
+        return True
+
+    async def _collection(self, rows: Sequence[Waiting]) -> None:
+        results = await self._sender.collection(rows)
+        again = await self._keep(rows, results, is_last=len(rows) == 1)
+        apart = [[row] for row in again] if len(again) <= _ALONE else [again]
+        for part in apart:
+            await self._keep(part, await self._sender.collection(part), is_last=True)
+
+    async def _bulk(self, rows: Sequence[Waiting]) -> None:
+        async for part in self._sender.bulk(rows, self._turn.stop):
+            if part:
+                again = await self._keep([row for row, _ in part], [result for _, result in part])
+                for at in range(0, len(again), MAX_RECORDS):
+                    some = again[at : at + MAX_RECORDS]
+                    await self._keep(some, await self._sender.collection(some), is_last=True)
+
+    async def _keep(
+        self, rows: Sequence[Waiting], results: Sequence[RowResult], *, is_last: bool = False
+    ) -> list[Waiting]:
+        """What became of the rows of one call, durable together; gives those to be tried apart."""
+        policy, integration_id = self._place.manner.policy, self._place.integration_id
+        outcome: Outcome = verdicts.of(rows, results, policy, is_last=is_last)
+        async with transaction(self._place.db) as tx:
+            await entity_runs.fence(tx, self._turn.claim)
+            await entity_copies.written(tx, integration_id, outcome.written)
+            await entity_copies.refused(tx, integration_id, outcome.refused)
+            await entity_copies.postponed(tx, integration_id, outcome.postponed)
+            await entity_runs.add(tx, self._turn.claim, self._turn.counts(**outcome.count(rows)))
+        for each in outcome.refused:
+            log.warning(
+                "record refused", integration=self._place.name, m3ter_id=each.m3ter_id, reason=each.message
+            )
+        return outcome.again
+
+
+def _is_for_bulk(row: Waiting) -> bool:
+    return row.action is CopyAction.UPSERT and bool(row.payload) and bulk_csv.can_say(row.payload or {})
+
+
+def parts(rows: Sequence[Waiting], *, is_all: bool) -> list[list[Waiting]]:
+    """Full calls of one action each; what does not fill one only when all that is to come is there."""
+    found: list[list[Waiting]] = []
+    kinds = dict.fromkeys((row.action, bool(row.payload)) for row in rows)
+    for kind in kinds:
+        some = [row for row in rows if (row.action, bool(row.payload)) == kind]
+        cut = [some[at : at + MAX_RECORDS] for at in range(0, len(some), MAX_RECORDS)]
+        found += [part for part in cut if is_all or len(part) == MAX_RECORDS]
+    return found
