@@ -192,10 +192,9 @@ def _refers_to(names: _Names, facts: Mapping[str, Any]) -> str:
 
 def _known(name: str) -> None:
     entity_type, _, own_name = name.partition(".")
-    if own_name and own_name not in _definition(entity_type)["fields"]:
-        message = (
-            f"{entity_type} has no field {own_name}; it has {', '.join(_definition(entity_type)['fields'])}."
-        )
+    fields = _definition(entity_type)["fields"]
+    if own_name and own_name not in fields:
+        message = f"{entity_type} has no field {own_name}; it has {', '.join(fields)}."
         raise NoSuchTarget(message)
 
 
