@@ -32,10 +32,7 @@ async def claim(db: Db, integration_id: UUID, *, worker: str, lease: timedelta) 
     Of one integration one run is under way at a time, across any number of daemons.
     """
     asked_at = time.monotonic()
-    try:
-        row = await database.fetch_one(db, _SQL["claim"], integration_id, worker, lease)
-    except asyncpg.UniqueViolationError:  # another daemon took another run of it in the same moment
-        return None
+    row = await database.fetch_one(db, _SQL["claim"], integration_id, worker, lease)
     if row is None:
         return None
     return RunClaim(**{**row, "cause": RunCause(row["cause"]), "lease": lease, "asked_at": asked_at})
@@ -83,7 +80,7 @@ async def end(db: Db, claim: RunClaim, status: RunStatus, error: str = "", instr
         values = (claim.run_id, claim.lease_token, status.value, error, instruction, sources)
         _held(claim, await database.execute(tx, _SQL["end"], *values))
         await database.execute(tx, _SQL["unsee"], claim.run_id)
-        await database.execute(tx, _SQL["count"], claim.integration_id, status.value)
+        await database.execute(tx, _SQL["count"], claim.run_id)
         if status is RunStatus.COMPLETE:
             await database.execute(tx, _SQL["completed"], claim.integration_id)
         await database.execute(tx, _SQL["announce"])

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from state.entity_models import Copy
 from state.models import ExternalMapping, Health, InboxRow, Integration, Intent, RecordState
 from state.reread_models import RereadStory
 from state.run_models import LogLine, Run, RunObject
@@ -126,7 +127,7 @@ class HeardEvent:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Everything known of one record, newest first, and in sentences what is next."""
+    """Everything known of one record or m3ter entity, newest first, and in sentences what is next."""
 
     record_id: str
     parent_ids: tuple[str, ...]  # of a line: the records it belonged to
@@ -138,11 +139,17 @@ class Story:
     open_intents: tuple[Intent, ...]
     rereads: tuple[RereadStory, ...]  # those that put it into the inbox
     next: tuple[str, ...]
+    copies: tuple[Copy, ...] = ()  # of the m3ter entity, or in the Salesforce record
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether m3sync had to do with it as with what goes to m3ter."""
+        return bool(self.events or self.inbox or self.runs or self.states or self.external_mappings)
 
     @property
     def is_known(self) -> bool:
         """Whether m3sync ever had to do with the record."""
-        return bool(self.events or self.inbox or self.runs or self.states or self.external_mappings)
+        return self.is_heard or bool(self.copies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """Says in sentences what is next for a record, and what a person can do about it."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
+from typing import assert_never
 
+from state.entity_models import Copy, CopyAction, CopyStatus
 from state.insight_models import IssueKind, RunStory, Story
 from state.models import InboxRow, InboxStatus, RecordState, SyncStatus
 from state.reread_models import RereadStory
@@ -37,11 +40,34 @@ def sentences(story: Story) -> tuple[str, ...]:
         "end is not known: m3ter is read before it is created again."
         for each in story.open_intents
     ]
-    if not story.inbox:
+    found += [_of_copy(each) for each in story.copies]
+    if not story.inbox and (story.is_heard or not story.copies):
         known = bool(story.states or story.runs)
         found += [_of_end(story.states, story.runs)] if known else _of_deletion(story)
         found += [f"It is a line: its changes are synced with {each}." for each in story.parent_ids]
     return tuple(found) or (_of_nothing(story),)
+
+
+def _of_copy(copy: Copy) -> str:
+    """Of one record that holds what m3ter has."""
+    where = f"{copy.entity_type} {copy.m3ter_id} ({copy.integration_name})"
+    what = {CopyAction.UPSERT: "written", CopyAction.MARK: "marked as gone", CopyAction.DELETE: "deleted"}
+    match copy.status:
+        case CopyStatus.WRITTEN:
+            done = "marked as gone" if copy.action is CopyAction.MARK else "as m3ter has it"
+            return f"{where} is in Salesforce {done} as of {_at(copy.written_at or copy.changed_at)}."
+        case CopyStatus.WAITING if copy.message:
+            at = _at(copy.due_at)
+            return f"{where} is to be {what[copy.action]}, again at {at}: {_sentence(copy.message)}"
+        case CopyStatus.WAITING:
+            return f"{where} waits since {_at(copy.changed_at)} to be {what[copy.action]} in Salesforce."
+        case CopyStatus.REFUSED:
+            return (
+                f"{where} is refused by Salesforce: {_sentence(copy.message)} Mend what it names, then "
+                f"`m3sync integrations retry {shlex.quote(copy.integration_name)} {copy.m3ter_id}`."
+            )
+        case _:
+            assert_never(copy.status)
 
 
 def _of_deletion(story: Story) -> list[str]:

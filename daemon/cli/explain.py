@@ -5,7 +5,7 @@ from typing import Annotated, assert_never
 import typer
 
 from connectors.salesforce.models import to_id18
-from daemon.cli import printing, runs, session
+from daemon.cli import entity_tables, printing, runs, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import FAILED, command
 from daemon.web import rereading, telling, wording
@@ -17,13 +17,16 @@ from state.reread_models import RereadStory
 @command
 async def explain(
     record_id: Annotated[
-        str, typer.Argument(metavar="ID", help="A Salesforce record id, 15 or 18 characters.")
+        str,
+        typer.Argument(
+            metavar="ID", help="A Salesforce record id, 15 or 18 characters, or the id of a m3ter entity."
+        ),
     ],
     *,
     as_json: AsJson = False,
 ) -> int | None:
-    """Tell one record's story, and what is next."""
-    full_id = to_id18(record_id)
+    """Tell the story of one record or one m3ter entity, and what is next."""
+    full_id = record_id.lower() if wording.is_m3ter_id(record_id) else to_id18(record_id)
     async with session.opened() as opened:
         story = await insights.explain(opened.db, full_id)
     if as_json:
@@ -60,6 +63,10 @@ def tell(story: Story) -> None:
             ],
             keep=("object", "m3ter id"),
         )
+    if story.copies:
+        printing.line()
+        printing.heading("In Salesforce, by entity data syncs")
+        entity_tables.print_copies(story.copies)
     printing.line()
     printing.heading("What is next")
     for sentence in story.next:

@@ -94,7 +94,7 @@ class Follower:
 
     async def follow(self) -> tuple[Ended, list[Progress]]:
         """Until all is read and synced, until Ctrl-C, or until it shows that nobody works on it."""
-        with _interrupts() as stop:
+        with interrupts() as stop:
             while True:
                 windows = await reread_progress.of(self.db, self.ids)
                 now = totals(windows)
@@ -127,7 +127,7 @@ class Follower:
 
 
 @contextmanager
-def _interrupts() -> Iterator[asyncio.Event]:
+def interrupts() -> Iterator[asyncio.Event]:
     """Set by Ctrl-C, which here ends the watching only."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop.set)
@@ -137,7 +137,7 @@ def _interrupts() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-class _Rate(ProgressColumn):
+class Rate(ProgressColumn):
     """Records a second."""
 
     def render(self, task: Task) -> Text:
@@ -145,7 +145,7 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f}/s", style=printing.PALE)
 
 
-class _Count(ProgressColumn):
+class Count(ProgressColumn):
     """So many of so many."""
 
     def render(self, task: Task) -> Text:
@@ -160,8 +160,8 @@ class Terminal:
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
-            _Count(),
-            _Rate(),
+            Count(),
+            Rate(),
             TimeRemainingColumn(),
             console=printing.console(),
             expand=True,

@@ -2,17 +2,46 @@
 
 import shlex
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
-from daemon.cli import printing, running, session
+from daemon.cli import (
+    entity_options,
+    entity_settings,
+    entity_sync,
+    entity_tables,
+    planning,
+    printing,
+    running,
+    session,
+)
+from daemon.cli.entity_options import (
+    AccountIds,
+    CustomFields,
+    Entity,
+    InNamespace,
+    Notify,
+    OnDeletion,
+    OnLeaving,
+    RestrictedIds,
+    ScheduleText,
+)
+from daemon.cli.entity_settings import Given, wrong
 from daemon.cli.running import AsJson
 from daemon.cli.session import UNCONFIGURED, WRONG_USAGE, CommandFailed, command
 from daemon.to_m3ter.mapping import document
-from state import credentials, field_mappings, integrations
+from daemon.web import entity_wording
+from state import credentials, entity_insights, entity_syncs, field_mappings, integrations
+from state.database import Db
+from state.entity_models import FLOW, EntitySync, EntitySyncSettings
+from state.errors import NotFound
 from state.models import Integration, NewIntegration
 
 group = typer.Typer(help="The configured flows; by itself as `list`.")
+group.command("edit")(entity_sync.edit)
+group.command("run")(entity_sync.run)
+group.command("retry")(entity_sync.retry)
 
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 Salesforce = Annotated[str | None, typer.Option(help="The Salesforce credential to use.")]
@@ -24,22 +53,96 @@ M3ter = Annotated[str | None, typer.Option(help="The m3ter credential to use.")]
 async def add(
     name: Name,
     *,
-    mapping: Annotated[str, typer.Option(help="The field mapping; it names the flow.")],
+    mapping: Annotated[
+        str | None, typer.Option(help="To m3ter: the field mapping; it names the flow.")
+    ] = None,
+    entity: Entity = None,
+    namespace: InNamespace = None,
+    account_id: AccountIds = None,
+    restricted_account_id: RestrictedIds = None,
+    notify: Notify = None,
+    custom_field: CustomFields = None,
+    schedule: ScheduleText = None,
+    on_deletion: OnDeletion = None,
+    on_leaving: OnLeaving = None,
     salesforce: Salesforce = None,
     m3ter: M3ter = None,
 ) -> None:
-    """Make an integration, switched off."""
+    """Make an integration, switched off: to m3ter by --mapping, to Salesforce by --entity."""
+    lists = (account_id, restricted_account_id, notify, custom_field)
+    said = entity_options.given(entity, namespace, lists, schedule, (on_deletion, on_leaving))
+    _check_direction(mapping, said)
     async with session.opened() as opened:
-        kept = await field_mappings.get(opened.db, mapping)
-        ids = [
-            (await credentials.show(opened.db, each)).credential_id if each else None
-            for each in (salesforce, m3ter)
-        ]
-        flow = document.parse(kept.document).flow
-        made = await integrations.add(
-            opened.db, NewIntegration(name, flow, kept.field_mapping_id, ids[0], ids[1])
-        )
+        await _check_free(opened.db, name)
+        ids = await _credential_ids(opened.db, salesforce, m3ter)
+        if mapping is not None:
+            made = await _add_flow(opened.db, name, mapping, ids)
+        else:
+            made = await _add_entity_sync(opened.db, name, said, ids)
     printing.line(f"Made the integration {made.name} ({made.flow}). {_next_step(made)}")
+
+
+def _check_direction(mapping: str | None, said: Given) -> None:
+    """Exactly one of the two forms."""
+    if mapping is None and said.entity_type is None:
+        raise wrong(
+            "It was not said which flow.",
+            "To m3ter: --mapping NAME. To Salesforce: --entity Account, or another of the five.",
+        )
+    if mapping is not None and said.said():
+        raise wrong(
+            "--mapping is for the flows to m3ter; it does not go with --entity and what is said of entities.",
+            "Give one of the two.",
+        )
+
+
+async def _check_free(db: Db, name: str) -> None:
+    if any(each.name == name for each in await integrations.list_all(db)):
+        raise wrong(
+            f"There is an integration called {name} already.",
+            f"Choose another name, or change that one: m3sync integrations edit {shlex.quote(name)} ...",
+        )
+
+
+async def _credential_ids(
+    db: Db, salesforce: str | None, m3ter: str | None
+) -> tuple[UUID | None, UUID | None]:
+    """Raises CommandFailed for a credential that is not there, or for the other system."""
+    found: list[UUID | None] = []
+    for system, name in (("salesforce", salesforce), ("m3ter", m3ter)):
+        if name is None:
+            found.append(None)
+            continue
+        try:
+            kept = await credentials.show(db, name)
+        except NotFound as error:
+            raise CommandFailed(
+                error.reason,
+                f"Add it: m3sync credentials add {shlex.quote(name)} --system {system}",
+                exit_code=UNCONFIGURED,
+            ) from None
+        if kept.system != system:
+            raise wrong(f"The credential {name} is for {kept.system}, not for {system}.", "Name another.")
+        found.append(kept.credential_id)
+    return found[0], found[1]
+
+
+async def _add_flow(db: Db, name: str, mapping: str, ids: tuple[UUID | None, UUID | None]) -> Integration:
+    kept = await field_mappings.get(db, mapping)
+    flow = document.parse(kept.document).flow
+    return await integrations.add(db, NewIntegration(name, flow, kept.field_mapping_id, *ids))
+
+
+async def _add_entity_sync(
+    db: Db, name: str, said: Given, ids: tuple[UUID | None, UUID | None]
+) -> Integration:
+    assert said.entity_type is not None  # noqa: S101 - one of the two forms was given
+    settings = entity_settings.laid_over(said, EntitySyncSettings(said.entity_type))
+    made = await entity_syncs.add(
+        db, name, settings, salesforce_credential_id=ids[0], m3ter_credential_id=ids[1]
+    )
+    entity_sync.warn(made)
+    return made.integration
 
 
 def _next_step(made: Integration) -> str:
@@ -62,18 +165,26 @@ async def list_all(*, as_json: AsJson = False) -> None:
     """Every integration."""
     async with session.opened() as opened:
         found = await integrations.list_all(opened.db)
+        syncs = {each.integration.name: each for each in await entity_syncs.list_all(opened.db)}
     if as_json:
-        printing.document(found)
+        printing.document([entity_tables.integration(each, syncs.get(each.name)) for each in found])
     elif not found:
-        printing.line("There is no integration yet. Make one: m3sync integrations add NAME --mapping NAME")
+        printing.line(entity_tables.NO_INTEGRATION)
     else:
         printing.table(
-            ("name", "flow", "mapping", "authorized", "enabled"),
+            ("name", "flow", "mapping or entity", "authorized", "enabled"),
             [
-                (each.name, each.flow, each.field_mapping_name, each.authorized, each.enabled)
+                (
+                    *(each.name, each.flow, each.field_mapping_name or _entity_of(syncs[each.name])),
+                    *(each.authorized, each.enabled),
+                )
                 for each in found
             ],
         )
+
+
+def _entity_of(sync: EntitySync) -> str:
+    return entity_wording.entity_type(sync.settings.entity_type)
 
 
 @group.command()
@@ -82,14 +193,22 @@ async def show(name: Name, *, as_json: AsJson = False) -> None:
     """One integration with all it uses."""
     async with session.opened() as opened:
         found = await integrations.get(opened.db, name)
+        is_sync = found.flow == FLOW
+        status = await entity_insights.status(opened.db, found.name) if is_sync else None
+    sync = status.sync if status else None
     if as_json:
-        printing.document(found)
+        printing.document(entity_tables.integration(found, sync))
         return
+    about = (
+        planning.told(sync.settings)
+        if sync
+        else {"field mapping": f"{found.field_mapping_name}, revision {found.field_mapping_revision}"}
+    )
     printing.heading(found.name)
     printing.facts(
         {
             "flow": found.flow,
-            "field mapping": f"{found.field_mapping_name}, revision {found.field_mapping_revision}",
+            **about,
             "Salesforce credential": found.salesforce_credential_name,
             "m3ter credential": found.m3ter_credential_name,
             "authorized": found.authorized,
@@ -98,6 +217,8 @@ async def show(name: Name, *, as_json: AsJson = False) -> None:
             "changed (UTC)": found.updated_at,
         }
     )
+    if status:
+        entity_tables.print_status(status)
     if step := _next_step(found):
         printing.line(step)
 
@@ -113,10 +234,7 @@ async def connect(name: Name, *, salesforce: Salesforce = None, m3ter: M3ter = N
             exit_code=WRONG_USAGE,
         )
     async with session.opened() as opened:
-        ids = [
-            (await credentials.show(opened.db, each)).credential_id if each else None
-            for each in (salesforce, m3ter)
-        ]
+        ids = await _credential_ids(opened.db, salesforce, m3ter)
         found = await integrations.connect(
             opened.db, name, salesforce_credential_id=ids[0], m3ter_credential_id=ids[1]
         )
@@ -135,7 +253,7 @@ async def disconnect(name: Name) -> None:
 @group.command()
 @command
 async def enable(name: Name) -> None:
-    """Switch an integration on: a running service begins to listen at once."""
+    """Switch an integration on: a running service begins at once."""
     async with session.opened() as opened:
         wanted = await integrations.get(opened.db, name)
         if wanted.salesforce_credential_id is None or wanted.m3ter_credential_id is None:
@@ -154,7 +272,7 @@ async def enable(name: Name) -> None:
 @group.command()
 @command
 async def disable(name: Name) -> None:
-    """Switch an integration off; what waits in the inbox stays there."""
+    """Switch an integration off; what waits stays, and is taken up when it is on again."""
     async with session.opened() as opened:
         found = await integrations.disable(opened.db, name)
     printing.line(f"{found.name} is switched off.")

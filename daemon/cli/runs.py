@@ -7,12 +7,14 @@ from uuid import UUID
 import typer
 
 from connectors.salesforce.models import to_id18
-from daemon.cli import printing, running, session
+from daemon.cli import entity_tables, printing, running, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import CommandFailed, command
-from daemon.web import wording
-from state import inbox, integrations, runs
+from daemon.web import entity_wording, wording
+from state import entity_runs, inbox, integrations, runs
 from state.database import Db
+from state.entity_models import EntityRun
+from state.errors import NotFound
 from state.models import InboxRow, InboxStatus
 from state.run_models import LogLine, Run, RunObject
 
@@ -54,23 +56,42 @@ async def list_all(
     """The latest runs, newest first."""
     record_id = to_id18(record) if record is not None else None
     async with session.opened() as opened:
+        of = None  # a mistyped name is no empty list
         if integration is not None:
-            await integrations.get(opened.db, integration)  # a mistyped name is no empty list
+            of = (await integrations.get(opened.db, integration)).integration_id
         found = await runs.latest(
             opened.db, integration=integration, record_id=record_id, failed=failed or None, limit=limit
         )
         objects = await runs.objects(opened.db, [run.run_id for run in found])
         aside = await _set_aside(opened.db, integration, record_id) if failed else []
+        whole = [] if record_id else await _of_entities(opened.db, of, limit, failed=failed)
     if as_json:
-        printing.document([as_document(run, objects.get(run.run_id, [])) for run in found])
-    elif found or aside:
-        if found:
-            print_runs(found)
+        told = [as_document(run, objects.get(run.run_id, [])) for run in found]
+        printing.document([*told, *(entity_wording.run_document(run) for run in whole)])
+    elif found or aside or whole:
+        _print_all(found, whole)
         _print_set_aside(aside)
     elif failed:
         printing.line("No run has failed.")
     else:
         printing.line("No such run yet." if integration or record else "Nothing was run yet.")
+
+
+async def _of_entities(db: Db, of: UUID | None, limit: int, *, failed: bool) -> list[EntityRun]:
+    """The latest runs of entity data syncs; not ended well is also one of which something was refused."""
+    latest = await entity_runs.list_runs(db, of, limit=1_000 if failed else limit)
+    return [run for run in latest if not failed or entity_wording.has_failed(run)][:limit]
+
+
+def _print_all(found: list[Run], whole: list[EntityRun]) -> None:
+    if whole:
+        printing.heading("To Salesforce")
+        entity_tables.print_runs(whole)
+    if found and whole:
+        printing.line()
+        printing.heading("To m3ter")
+    if found:
+        print_runs(found)
 
 
 async def _set_aside(db: Db, integration: str | None, record_id: str | None) -> list[InboxRow]:
@@ -114,6 +135,9 @@ async def show(
     """One run: what came of each object, and every call it made."""
     async with session.opened() as opened:
         run_id = await _find(opened.db, run)
+        if whole := await _entity_run(opened.db, run_id):
+            _show_entity_run(whole, as_json=as_json)
+            return
         found = await runs.get(opened.db, run_id)
         objects = (await runs.objects(opened.db, [run_id])).get(run_id, [])
         lines = (await runs.log(opened.db, [run_id])).get(run_id, [])
@@ -130,15 +154,32 @@ async def _find(db: Any, run: str) -> UUID:
     try:
         return UUID(run)
     except ValueError:
-        matches = [
-            each.run_id for each in await runs.latest(db, limit=1_000) if str(each.run_id).startswith(run)
-        ]
+        ids = [each.run_id for each in await runs.latest(db, limit=1_000)]
+        ids += [each.run_id for each in await entity_runs.list_runs(db, limit=1_000)]
+        matches = [each for each in ids if str(each).startswith(run)]
     if len(matches) != 1:
         raise CommandFailed(
             f"There are {len(matches) or 'no'} runs that begin with {run[:40]!r}.",
             "Give the whole id: m3sync runs list --json",
         )
     return matches[0]
+
+
+async def _entity_run(db: Db, run_id: UUID) -> EntityRun | None:
+    try:
+        return await entity_runs.get(db, run_id)
+    except NotFound:
+        return None
+
+
+def _show_entity_run(run: EntityRun, *, as_json: bool) -> None:
+    if as_json:
+        printing.document(entity_wording.run_document(run))
+        return
+    printing.heading(f"run {run.run_id}")
+    printing.facts(entity_tables.run_facts(run))
+    if run.calls:
+        entity_tables.print_calls(run)
 
 
 def run_facts(run: Run) -> dict[str, object]:

@@ -1,14 +1,14 @@
-"""`status`: the six items of Synchronization Information for each integration, and the latest runs."""
+"""`status`: each integration's Synchronization Information, and the latest runs."""
 
 from datetime import datetime
 
 import typer
 
-from daemon.cli import presence, printing, runs, session
+from daemon.cli import entity_tables, presence, printing, runs, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import command
-from daemon.web import rereading, wording
-from state import health, insights
+from daemon.web import entity_wording, rereading, wording
+from state import entity_insights, health, insights
 from state.insight_models import RunFilter, Status
 from state.models import Health
 
@@ -22,26 +22,39 @@ async def status(
     """Each integration, what is wrong, the latest runs."""
     async with session.opened() as opened:
         found = await insights.statuses(opened.db, issues=5)
+        syncs = await entity_insights.statuses(opened.db, issues=5)
         reports = await health.all(opened.db)
         stories = await insights.latest_runs(opened.db, RunFilter(limit=limit)) if limit else []
     is_wanted = any(each.is_automatic for each in found)
+    is_wanted = is_wanted or any(each.sync.integration.enabled for each in syncs)
     is_absent = presence.is_absent(reports, presence.fresh(opened.settings))
     if as_json:
         latest = [runs.as_document(story.run, list(story.objects)) for story in stories]
         integrations = [wording.status_document(each) for each in found]
-        document = {"integrations": integrations, "health": reports, "runs": latest}
-        printing.document({**document, "is_service_running": not is_absent})
+        printing.document(
+            {
+                "integrations": integrations,
+                "entity_data_syncs": [entity_wording.status_document(each) for each in syncs],
+                "health": reports,
+                "runs": latest,
+                "is_service_running": not is_absent,
+            }
+        )
         return
-    if not found:
-        printing.line("There is no integration yet. Make one: m3sync integrations add NAME --mapping NAME")
+    if not found and not syncs:
+        printing.line(entity_tables.NO_INTEGRATION)
     for each in found:
         show(each)
+    for sync in syncs:
+        printing.heading(f"{sync.name} ({entity_wording.title(sync.sync)})")
+        entity_tables.print_status(sync)
+        printing.line()
     if is_wanted and is_absent:
         _print_absence(presence.last_heard_at(reports))
     for report in reports:
         _print_health(report)
     if stories:
-        printing.heading("Latest runs")
+        printing.heading("Latest runs to m3ter" if syncs else "Latest runs")
         runs.print_runs([story.run for story in stories])
 
 

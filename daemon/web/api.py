@@ -7,9 +7,9 @@ from uuid import UUID
 
 from aiohttp import web
 
-from daemon.web import answers, judging, wording
+from daemon.web import answers, entity_wording, judging, wording
 from daemon.web.sources import SOURCES
-from state import health, insights
+from state import entity_insights, entity_runs, health, insights, integrations
 from state.errors import StateError
 from state.insight_models import RunFilter
 
@@ -42,7 +42,8 @@ async def status(request: web.Request) -> web.Response:
     """Each integration's Synchronization Information, and what each part says of itself."""
     db = judging.reached(request.app[SOURCES])
     found = [wording.status_document(each) for each in await insights.statuses(db)]
-    return answers.json({"integrations": found, "health": await health.all(db)})
+    syncs = [entity_wording.status_document(each) for each in await entity_insights.statuses(db)]
+    return answers.json({"integrations": found, "entity_data_syncs": syncs, "health": await health.all(db)})
 
 
 @routes.get("/api/v1/runs")
@@ -59,6 +60,26 @@ async def run(request: web.Request) -> web.Response:
     """One run with objects and log."""
     db = judging.reached(request.app[SOURCES])
     return answers.json(await insights.run(db, run_id_of(request)))
+
+
+@routes.get("/api/v1/entity-runs")
+@_answering
+async def entity_runs_list(request: web.Request) -> web.Response:
+    """The latest runs of the entity data syncs; ?limit= ?integration= narrow them."""
+    db = judging.reached(request.app[SOURCES])
+    wanted = run_filter(request)
+    name = wanted.integration
+    integration_id = None if name is None else (await integrations.get(db, name)).integration_id
+    found = await entity_runs.list_runs(db, integration_id, limit=wanted.limit)
+    return answers.json({"entity_runs": [entity_wording.run_document(each) for each in found]})
+
+
+@routes.get("/api/v1/entity-runs/{run_id}")
+@_answering
+async def entity_run(request: web.Request) -> web.Response:
+    """One run of an entity data sync with its counts and the calls that it made."""
+    found = await entity_runs.get(judging.reached(request.app[SOURCES]), run_id_of(request))
+    return answers.json(entity_wording.run_document(found))
 
 
 @routes.get("/api/v1/explain/{record_id}")
@@ -96,12 +117,14 @@ def run_id_of(request: web.Request) -> UUID:
 
 
 def record_id_of(request: web.Request) -> str:
-    """The 18-character id of the record asked for. Raises WrongQueryError."""
+    """The 18-character id of the record asked for, or that of a m3ter entity. Raises WrongQueryError."""
     given = request.match_info["record_id"]
+    if wording.is_m3ter_id(given):
+        return given.lower()
     full = request.app[SOURCES].full_record_id(given)
     if full is None:
         raise WrongQueryError(
             f"{given[:40]} is not a Salesforce record id: it has 15 or 18 letters and digits, "
-            "of which the last 3 of 18 check the others."
+            "of which the last 3 of 18 check the others. Neither is it the id of a m3ter entity."
         )
     return full

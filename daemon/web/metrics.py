@@ -9,9 +9,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from daemon.web import judging
+from daemon.web import entity_metrics, judging
 from daemon.web.sources import SOURCES, Sources
-from state import insights
+from state import entity_insights, insights
+from state.database import Db
+from state.entity_insights import EntityFigures
 from state.errors import StateError
 from state.insight_models import Figures
 
@@ -26,16 +28,21 @@ async def metrics(request: web.Request) -> web.Response:
     registry = CollectorRegistry()
     registry.register(_Ready(verdict.is_ready))
     if figures is not None:
-        registry.register(_Figures(figures))
+        registry.register(_Figures(figures[0]))
+        registry.register(entity_metrics.Collected(figures[1]))
     ProcessCollector(namespace="m3sync", registry=registry)
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _figures(sources: Sources) -> Figures | None:
+async def _figures(sources: Sources) -> tuple[Figures, EntityFigures] | None:
     try:
-        return await judging.patiently(insights.figures(judging.reached(sources)))
+        return await judging.patiently(_both(judging.reached(sources)))
     except StateError:
         return None
+
+
+async def _both(db: Db) -> tuple[Figures, EntityFigures]:
+    return await insights.figures(db), await entity_insights.figures(db)
 
 
 class _Ready(Collector):

@@ -1,5 +1,6 @@
 """The panel: server-rendered pages without scripts, in which text from records is only ever text."""
 
+import shlex
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import wraps
@@ -12,9 +13,10 @@ from aiohttp import hdrs, web
 from markupsafe import Markup
 
 from daemon import logs
-from daemon.web import answers, api, judging, rereading, telling, wording
+from daemon.web import answers, api, entity_wording, judging, rereading, telling, wording
 from daemon.web.sources import SOURCES
-from state import insights
+from state import entity_insights, entity_runs, insights
+from state.entity_models import CopyStatus
 from state.errors import NotFound, StateError
 from state.insight_models import CurrentStatus, RunFilter
 from state.models import RunStatus, SyncStatus
@@ -37,6 +39,9 @@ _TONES = {
     CurrentStatus.ISSUES.value: "bad",
     CurrentStatus.WAITING.value: "warn",
     CurrentStatus.NOT_AUTHORIZED.value: "bad",
+    CurrentStatus.SYNCING.value: "warn",
+    CopyStatus.WRITTEN.value: "good",
+    CopyStatus.REFUSED.value: "bad",
 }
 
 
@@ -61,6 +66,7 @@ def _environment() -> jinja2.Environment:
         "sentence": wording.sentence,
         "change": wording.change_text,
         "path": wording.short_path,
+        "shellquote": shlex.quote,
         "tone": lambda word: _TONES.get(wording.shown(word), ""),
     }
     environment.globals |= {
@@ -71,6 +77,7 @@ def _environment() -> jinja2.Environment:
         "window": rereading.window,
         "progress": rereading.progress,
         "reread_tone": rereading.tone,
+        "entity": entity_wording,
         "version": metadata.version("m3sync"),
     }
     return environment
@@ -122,13 +129,16 @@ def refused(request: web.Request, refusal: web.HTTPException) -> web.Response:
 @routes.get("/")
 @_paging
 async def front(request: web.Request) -> web.Response:
-    """Each integration's Synchronization Information, and the latest runs with their objects."""
+    """Each integration's Synchronization Information, and the latest runs to m3ter with their objects."""
     sources = request.app[SOURCES]
     db = judging.reached(sources)
     verdict = await judging.judge(sources)
     statuses = await insights.statuses(db, issues=5)
+    syncs = await entity_insights.statuses(db, issues=5)
     stories = await insights.latest_runs(db, RunFilter(limit=25))
-    return _page("front.html", title="m3sync", verdict=verdict, statuses=statuses, stories=stories)
+    return _page(
+        "front.html", title="m3sync", verdict=verdict, statuses=statuses, syncs=syncs, stories=stories
+    )
 
 
 @routes.get("/runs/{run_id}")
@@ -137,6 +147,15 @@ async def run(request: web.Request) -> web.Response:
     """One run with its objects and every call it made."""
     story = await insights.run(judging.reached(request.app[SOURCES]), api.run_id_of(request))
     return _page("run.html", title=f"Run of {story.run.record_id}", story=story)
+
+
+@routes.get("/entity-runs/{run_id}")
+@_paging
+async def entity_run(request: web.Request) -> web.Response:
+    """One run of an entity data sync with its counts and the calls that it made."""
+    db = judging.reached(request.app[SOURCES])
+    found = await entity_runs.get(db, api.run_id_of(request))
+    return _page("entity_run.html", title=f"Run of {found.integration_name}", run=found)
 
 
 @routes.get("/records/{record_id}")

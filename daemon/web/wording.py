@@ -12,6 +12,7 @@ from state.insight_models import CurrentStatus, Status
 from state.models import RunStatus
 from state.run_models import LogLine, Run
 
+_M3TER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 # The same in every path of m3ter's, and 50 characters long.
 _ORGANIZATION = re.compile(r"^/organizations/[^/]+(?=/)")
 
@@ -51,6 +52,11 @@ def shown(value: object) -> str:
             return ", ".join(shown(part) for part in value) or "-"
         case _:
             return str(value)
+
+
+def is_m3ter_id(given: str) -> bool:
+    """Whether it has the form of the ids of m3ter's entities."""
+    return _M3TER_ID.fullmatch(given) is not None
 
 
 def sentence(message: str) -> str:

@@ -79,9 +79,20 @@ UPDATE entity_syncs SET first_completed_at = clock_timestamp()
 WHERE integration_id = $1 AND first_completed_at IS NULL;
 
 -- count --
--- The counters that outlive the pruning of runs
-INSERT INTO totals (integration_id, kind, label, total) VALUES ($1, 'run', $2, 1)
-ON CONFLICT (integration_id, kind, label) DO UPDATE SET total = totals.total + 1;
+-- The counters that outlive the pruning of runs: how it ended, its records and its calls, in order so that two
+-- daemons never deadlock
+INSERT INTO totals (integration_id, kind, label, total)
+SELECT r.integration_id, t.kind, t.label, t.total FROM entity_runs r, LATERAL (
+    SELECT 'run' AS kind, r.status AS label, 1::bigint AS total
+    UNION ALL
+    SELECT 'entity', e.label, e.total FROM (VALUES ('read', r.entities_read), ('written', r.written),
+        ('created', r.created), ('refused', r.refused), ('marked', r.marked), ('deleted', r.deleted)
+    ) AS e (label, total)
+    UNION ALL
+    SELECT 'entity call', c.key, c.value::bigint FROM jsonb_each_text(r.calls) AS c (key, value)
+) AS t
+WHERE r.run_id = $1 ORDER BY t.kind, t.label
+ON CONFLICT (integration_id, kind, label) DO UPDATE SET total = totals.total + excluded.total;
 
 -- find --
 -- The latest first. Each filter null for any: $1 run, $2 integration; $3 how many
