@@ -93,3 +93,7 @@ CREATE TABLE entity_seen (                         -- what the scan under way ha
     m3ter_id text NOT NULL,
     PRIMARY KEY (run_id, m3ter_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+
+ALTER TABLE totals DROP CONSTRAINT totals_kind_check;
+ALTER TABLE totals ADD CONSTRAINT totals_kind_check
+    CHECK (kind IN ('run', 'object', 'window', 'reread', 'echo', 'entity', 'entity call'));
