@@ -26,9 +26,17 @@ class Told:
     m3ter_id: str
 
 
+# A Balance that is drawn down or credited; the body is either the Balance or names it.
+_BESIDES: Mapping[EntityType, tuple[str, ...]] = {
+    EntityType.BALANCE: ("billing.balanceamount.created", "billing.balanceamount.updated")
+}
+
+
 def names(entity_type: EntityType) -> tuple[str, ...]:
     """m3ter's list takes one name at a time."""
-    return tuple(f"{_FAMILIES[entity_type]}.{done}" for done in ("created", "updated", "deleted"))
+    family = _FAMILIES[entity_type]
+    own = tuple(f"{family}.{done}" for done in ("created", "updated", "deleted"))
+    return own + _BESIDES.get(entity_type, ())
 
 
 def told(event: Mapping[str, Any]) -> Told | None:
@@ -40,6 +48,7 @@ def told(event: Mapping[str, Any]) -> Told | None:
     body = event.get("m3terEvent")
     data = body.get("eventData") if isinstance(body, Mapping) else None
     sides = [data.get(side) for side in ("newDto", "oldDto")] if isinstance(data, Mapping) else []
-    ids = [str(side["id"]) for side in sides if isinstance(side, Mapping) and side.get("id")]
+    named = [side.get("balanceId") or side.get("id") for side in sides if isinstance(side, Mapping)]
+    ids = [str(m3ter_id) for m3ter_id in named if m3ter_id]
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return Told(str(event.get("id") or ""), aware, ids[0] if ids else "")
