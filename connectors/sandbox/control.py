@@ -13,6 +13,8 @@ POST   /sandbox/clock                   {"advance_seconds": N}, for both servers
 POST   /sandbox/org/ACTION              Salesforce only (salesforce/control.py): hide, show, undelete,
                                         empty-bin {"ids"}; merge {"winner", "losers", "fields"};
                                         expire-sessions {}; limit {"max", "used"};
+                                        rules: salesforce/row_rules.py (DELETE: none any more);
+                                        ingest: salesforce/ingest_control.py;
                                         declare: objects and fields in TOML, or the same in JSON:
                                         {"Site__c": {"label": "Site", "fields": {"Code__c": {"type": "string",
                                         "length": 9, "external_id": true}}}} -> {"objects"}; keys of a field:

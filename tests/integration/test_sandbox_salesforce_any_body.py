@@ -11,6 +11,7 @@ from connectors import wire
 from connectors.sandbox.salesforce import rest_routes
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.ingest import Ingest
+from connectors.sandbox.salesforce.metadata_deploys import Deploys
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.rest_call import Call
 from connectors.sandbox.salesforce.soql_pages import Pages
@@ -108,6 +109,7 @@ def test_any_body_is_answered_or_refused(method: str, path: str, body: Any) -> N
         org=ORG,
         pages=Pages(),
         ingest=Ingest(ORG),
+        deploys=Deploys(ORG),
         method=method,
         path=tuple(path.split("/")),
         version="67.0",

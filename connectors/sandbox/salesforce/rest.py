@@ -1,34 +1,39 @@
 """The org over HTTP: the REST resources, OAuth and the sandbox's controls as one application."""
 
 import re
-from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from connectors import wire
-from connectors.sandbox.salesforce import control, ingest_control, oauth, rest_describe, rest_routes
+from connectors.sandbox.salesforce import (
+    control,
+    ingest_control,
+    oauth,
+    rest_bodies,
+    rest_describe,
+    rest_routes,
+)
 from connectors.sandbox.salesforce.errors import SalesforceError, not_found
 from connectors.sandbox.salesforce.ingest import Ingest
+from connectors.sandbox.salesforce.metadata_deploys import Deploys
 from connectors.sandbox.salesforce.records import Org
-from connectors.sandbox.salesforce.rest_call import Call, Reply, parse_body
+from connectors.sandbox.salesforce.rest_call import Call, Reply
 from connectors.sandbox.salesforce.soql_pages import Pages
 
 MAX_URI = 16_384
 # aiohttp refuses long request lines itself unless its limits are raised: give these to the runner.
 RUNNER_OPTIONS = {"max_line_size": 65_536, "max_field_size": 65_536}
 _VERSIONED = re.compile(r"/services/data/v(\d\d)\.0(?:/(.*))?")
-_MAX_BODY = 50 * 1024 * 1024
-_MAX_UPLOAD = 160 * 1024 * 1024
-_UPLOAD = re.compile(r"jobs/ingest/\w+/batches", re.IGNORECASE)
 
 
 class Rest:
     """Turns HTTP requests into calls and replies into responses."""
 
-    def __init__(self, org: Org, ingest: Ingest) -> None:
+    def __init__(self, org: Org, ingest: Ingest, deploys: Deploys) -> None:
         self._org = org
         self._ingest = ingest
+        self._deploys = deploys
         self._pages = Pages()
 
     async def versions(self, _request: web.Request) -> web.Response:
@@ -61,6 +66,7 @@ class Rest:
             org=self._org,
             pages=self._pages,
             ingest=self._ingest,
+            deploys=self._deploys,
             method=_method(request),
             path=tuple(unquote(segment) for segment in rest.split("/")) if rest else (),
             version=f"{found.group(1)}.0",
@@ -68,22 +74,9 @@ class Rest:
             dispatch=rest_routes.dispatch,
             query=dict(request.query),
             headers=request.headers,
-            body=await _body(request, rest),
+            body=await rest_bodies.read(request, rest),
         )
         return rest_routes.dispatch(call)
-
-
-async def _body(request: web.Request, rest: str) -> Any:
-    """What the body says in JSON; the content of an upload as it is."""
-    is_upload = _UPLOAD.fullmatch(rest) is not None
-    if not is_upload and (request.content_length or 0) > _MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(_MAX_BODY, request.content_length or 0)
-    body = await request.read()
-    accepted = "text/csv" if is_upload else "application/json"
-    if body and request.content_type != accepted:
-        message = f"Content type '{request.content_type}' not supported. Use {accepted}."
-        raise SalesforceError("UNSUPPORTED_MEDIA_TYPE", message)
-    return body if is_upload else parse_body(body)
 
 
 def _method(request: web.Request) -> str:
@@ -119,8 +112,9 @@ def _response(reply: Reply, headers: dict[str, str] | None = None) -> web.Respon
 def application(org: Org) -> web.Application:
     """The Salesforce side of the sandbox, without streaming, journal and faults, which the caller adds."""
     ingest = Ingest(org)
-    rest = Rest(org, ingest)
-    app = web.Application(client_max_size=_MAX_UPLOAD)
+    deploys = Deploys(org)
+    rest = Rest(org, ingest, deploys)
+    app = web.Application(client_max_size=rest_bodies.LARGEST_UPLOAD)
     app.router.add_get("/services/data", rest.versions)
     app.router.add_get("/services/data/", rest.versions)
     app.router.add_route("*", "/services/data/{resource:.+}", rest.resource)
@@ -130,6 +124,7 @@ def application(org: Org) -> web.Application:
 
     async def stop(_app: web.Application) -> None:
         await ingest.stop()
+        await deploys.stop()
 
     app.on_cleanup.append(stop)
     return app

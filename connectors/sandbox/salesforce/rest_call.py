@@ -10,6 +10,7 @@ from connectors import wire
 from connectors.sandbox.salesforce.changes import Actor
 from connectors.sandbox.salesforce.errors import SalesforceError
 from connectors.sandbox.salesforce.ingest import Ingest
+from connectors.sandbox.salesforce.metadata_deploys import Deploys
 from connectors.sandbox.salesforce.records import Org
 from connectors.sandbox.salesforce.soql_pages import Pages
 from connectors.sandbox.salesforce.transactions import Transaction
@@ -30,13 +31,14 @@ class Reply:
 class Call:
     """A request to a resource below /services/data/vNN.0; `path` is what follows, decoded, in segments.
 
-    `body` is what the JSON says, or the bytes of an upload.
+    `body` is what the JSON says, or the bytes of an upload, or of each part of a deployment.
     `tx` is the transaction of a composite request that must succeed as a whole; others open their own.
     """
 
     org: Org
     pages: Pages
     ingest: Ingest
+    deploys: Deploys
     method: str
     path: tuple[str, ...]
     version: str

@@ -8,7 +8,7 @@ from connectors.sandbox.salesforce.rest_records import definition_of
 
 OLDEST, NEWEST = 31, 67
 _SEASONS = ("Spring", "Summer", "Winter")
-_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs")
+_RESOURCES = ("sobjects", "query", "queryAll", "limits", "composite", "jobs", "metadata")
 _ALLOWANCES = {
     "DailyBulkV2QueryJobs": 10_000,
     "DailyBulkV2QueryFileStorageMB": 976_562,

@@ -7,6 +7,7 @@ from connectors.sandbox.salesforce import (
     rest_composite,
     rest_describe,
     rest_ingest,
+    rest_metadata,
     rest_query,
     rest_records,
 )
@@ -47,6 +48,8 @@ ROUTES: list[tuple[Pattern, dict[str, Handler]]] = [
     (("jobs", "ingest", "*", "successfulresults"), {"GET": rest_ingest.successful}),
     (("jobs", "ingest", "*", "failedresults"), {"GET": rest_ingest.failed}),
     (("jobs", "ingest", "*", "unprocessedrecords"), {"GET": rest_ingest.unprocessed}),
+    (("metadata", "deployrequest"), {"POST": rest_metadata.deploy}),
+    (("metadata", "deployrequest", "*"), {"GET": rest_metadata.read}),
     (("sobjects",), {"GET": rest_describe.global_describe}),
     (("sobjects", "*"), {"GET": rest_describe.basic, "POST": rest_records.create}),
     (("sobjects", "*", "describe"), {"GET": rest_describe.full_describe}),
