@@ -214,6 +214,19 @@ async def daemon(house: House) -> AsyncIterator[None]:
             await task
 
 
+@asynccontextmanager
+async def app_running(house: House) -> AsyncIterator[None]:
+    """The daemon in this process, whatever it listens to; stopped in order when left."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(app.run(house.settings, stop), name="daemon")
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+
 async def _is_listening(house: House) -> bool:
     entries = await house.sandbox.salesforce_control.journal("bodies=1")
     return any("/meta/connect" in str(each.get("request_body", each)) for each in entries)
