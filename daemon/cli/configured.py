@@ -16,6 +16,14 @@ _OF_ENTITIES = (
     *("schedule", "on_deletion", "on_leaving"),
 )
 
+_IN_OUR_WORDS = {
+    "model_type": "it should be a table",
+    "dict_type": "it should be a table",
+    "list_type": "it should be a list",
+    "string_type": "it should be a text",
+    "bool_type": "it should be true or false",
+}
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,7 +73,7 @@ class IntegrationTable(_Table):
         if self.mapping is not None and self.flow == "Entity Data Sync":
             raise ValueError("an Entity Data Sync has entity, and no mapping")
         if self.is_of_entities and self.flow not in (None, "Entity Data Sync"):
-            raise ValueError(f"{self.flow} has mapping, and nothing of an Entity Data Sync")
+            raise ValueError("this flow has mapping, and nothing of an Entity Data Sync")
         return self
 
     @property
@@ -98,13 +106,13 @@ class Document(_Table):
 
 def read(file: Path) -> tuple[Document, dict[str, str]]:
     """The document and the text of each of its field mappings. Raises CommandFailed naming the place."""
-    text = _text(file)
+    text, place = _text(file), _place(file)
     try:
         found = Document.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise wrong(f"{file} is not valid TOML: {error}.", "Mend that line; nothing was changed.") from None
+        raise wrong(f"{place} is not valid TOML: {error}.", "Mend that line; nothing was changed.") from None
     except (ValidationError, RecursionError) as error:
-        raise _explained(file, error) from None
+        raise _explained(place, error) from None
     return found, {name: _mapping(file, each) for name, each in found.mappings.items()}
 
 
@@ -115,15 +123,19 @@ def _mapping(file: Path, table: MappingTable) -> str:
     return _text(beside / (table.file or ""))
 
 
+def _place(file: Path) -> str:
+    return "Standard input" if file == reading.STANDARD_INPUT else str(file)
+
+
 def _text(file: Path) -> str:
     try:
         return reading.whole(file).decode("utf-8-sig")  # some editors begin with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise wrong(f"{file} cannot be read: {reason}.", "Name a TOML file in UTF-8.") from None
+        raise wrong(f"{_place(file)} cannot be read: {reason}.", "Name a TOML file in UTF-8.") from None
 
 
-def _explained(file: Path, error: ValidationError | RecursionError) -> Exception:
+def _explained(file: str, error: ValidationError | RecursionError) -> Exception:
     if isinstance(error, RecursionError):
         return wrong(f"{file} is nested too deeply.", "Write it as `m3sync export` does.")
     first = error.errors(include_url=False, include_context=False)[0]
@@ -131,7 +143,8 @@ def _explained(file: Path, error: ValidationError | RecursionError) -> Exception
     where = f"[{'.'.join(place[:2])}]" + (f" {'.'.join(place[2:])}" if place[2:] else "")
     if first["type"] == "extra_forbidden":
         return wrong(f"{file}: {where} is not known.", _nearest(place))
-    reason = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    reason = _IN_OUR_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    reason = reason.replace("Input should be", "it should be")
     given = "" if isinstance(first["input"], dict) else f", not {str(first['input'])[:60]!r}"
     return wrong(
         f"{file}: {where}: {reason[:1].lower()}{reason[1:]}{given}.", "Mend it; nothing was changed."

@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from daemon.cli import (
+    entity_dry_run,
     entity_following,
     entity_options,
     entity_settings,
@@ -97,7 +98,7 @@ async def of_entities(db: Db, name: str) -> EntitySync:
     if found.flow != FLOW:
         raise entity_settings.wrong(
             f"The integration {found.name} is a {found.flow}, and no {FLOW}.",
-            f"Its records are synced by m3sync sync --initial --integration {shlex.quote(found.name)}",
+            "What it does is said by its field mapping, and m3sync sync runs it.",
         )
     return await entity_syncs.get(db, found.integration_id)
 
@@ -106,13 +107,23 @@ async def of_entities(db: Db, name: str) -> EntitySync:
 async def run(
     name: Name,
     *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change in Salesforce, and write nothing.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="How many records a dry run shows at most.")
+    ] = 100,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Ask for the run and end.")] = False,
     as_json: AsJson = False,
 ) -> int | None:
-    """Run an entity data sync now."""
+    """Run an entity data sync now, or show what it would do."""
+    if dry_run and no_wait:
+        raise entity_settings.wrong("--dry-run and --no-wait exclude one another.", "Give one of them.")
     async with session.opened() as opened:
         sync = await of_entities(opened.db, name)
         _check_connected(sync)
+        if dry_run:
+            return await entity_dry_run.show(opened, sync, limit=limit, as_json=as_json)
         _check_enabled(sync)
         run_id = await entity_runs.ask(opened.db, sync.integration.integration_id, RunCause.MANUAL)
         if no_wait:
@@ -137,7 +148,8 @@ def _check_enabled(sync: EntitySync) -> None:
         name = shlex.quote(sync.integration.name)
         raise CommandFailed(
             f"The integration {sync.integration.name} is switched off, so that nobody runs it.",
-            f"Switch it on: m3sync integrations enable {name}",
+            f"Switch it on: m3sync integrations enable {name}. What it would do: "
+            f"m3sync integrations run {name} --dry-run",
             exit_code=UNCONFIGURED,
         )
 

@@ -218,6 +218,7 @@ async def show(name: Name, *, as_json: AsJson = False) -> None:
         }
     )
     if status:
+        printing.line()
         entity_tables.print_status(status)
     if step := _next_step(found):
         printing.line(step)

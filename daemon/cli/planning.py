@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from daemon.cli import entity_settings
+from daemon.cli import entity_settings, toml_text
 from daemon.cli.configured import Document, IntegrationTable
 from daemon.cli.entity_settings import wrong
 from daemon.cli.session import UNCONFIGURED, CommandFailed
 from daemon.to_m3ter.mapping import document as mapping_document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from daemon.web import wording
-from state import credentials, entity_syncs, field_mappings, integrations
+from state import credentials, entity_syncs, field_mappings, integrations, names
 from state.database import Connection, Db
 from state.entity_models import FLOW, EntitySync, EntitySyncSettings
 from state.models import Credential, FieldMapping, Integration, NewIntegration
@@ -78,6 +78,7 @@ async def _do(remove: Callable[[Connection, str], Awaitable[None]], name: str, t
 
 
 def _mapping(kept: FieldMapping | None, name: str, text: str) -> Change | None:
+    names.check("field mapping", name)
     try:
         mapping_document.parse(text)
     except MappingInvalid as error:
@@ -102,6 +103,7 @@ def _integration(now: Present, name: str, table: IntegrationTable, texts: Mappin
     }
     kept = now.integrations.get(name)
     change: Change | None
+    names.check("integration", name)
     if kept is not None:
         change = _changed(now, kept, table, ids)
     elif table.is_of_entities or table.flow == FLOW:
@@ -122,8 +124,9 @@ def _check_enabled(name: str, kept: Integration | None, table: IntegrationTable)
     }
     for system, credential in has.items():
         if not credential:
+            shown = {"salesforce": "Salesforce"}.get(system, system)
             raise CommandFailed(
-                f"The integration {name} is to be enabled and has no {system} credential.",
+                f"The integration {name} is to be enabled and has no {shown} credential.",
                 f'Name one: {system} = "NAME". `m3sync credentials list` shows them.',
                 exit_code=UNCONFIGURED,
             )
@@ -145,7 +148,7 @@ def _credential(now: Present, name: str, system: str) -> Credential:
 def _new_sync(name: str, table: IntegrationTable, ids: dict[str, UUID]) -> Change:
     if table.entity is None:
         raise wrong(f"The integration {name} does not say which entities.", 'Give entity = "Account", say.')
-    settings = entity_settings.laid_over(table.given, EntitySyncSettings(table.entity))
+    settings = _laid_over(name, table, EntitySyncSettings(table.entity))
 
     async def add(tx: Connection) -> None:
         await entity_syncs.add(
@@ -160,6 +163,14 @@ def _new_sync(name: str, table: IntegrationTable, ids: dict[str, UUID]) -> Chang
 
     shown = {"flow": FLOW, **told(settings), **_shown_uses(table)}
     return Change("+", "integration", name, add, _fresh(shown))
+
+
+def _laid_over(name: str, table: IntegrationTable, settings: EntitySyncSettings) -> EntitySyncSettings:
+    """Raises CommandFailed naming the integration."""
+    try:
+        return entity_settings.laid_over(table.given, settings)
+    except CommandFailed as error:
+        raise wrong(f"[integrations.{toml_text.key(name)}] {error.reason}", error.instruction) from None
 
 
 def _text_of(now: Present, mapping: str | None, texts: Mapping[str, str]) -> str | None:
@@ -194,7 +205,7 @@ def _changed(now: Present, kept: Integration, table: IntegrationTable, ids: dict
     sync = now.syncs.get(kept.name)
     _check_same(kept, sync, table)
     before = {**(told(sync.settings) if sync else {}), **_uses_of(kept)}
-    settings = entity_settings.laid_over(table.given, sync.settings) if sync else None
+    settings = _laid_over(kept.name, table, sync.settings) if sync else None
     after = {**before, **(told(settings) if settings else {}), **_shown_uses(table)}
     fields = tuple((name, before[name], after[name]) for name in before if before[name] != after[name])
     if not fields:
