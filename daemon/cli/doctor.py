@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from connectors.exchange import Limits
-from daemon import app
+from daemon import app, manners
 from daemon.cli import printing, session
 from daemon.cli.running import AsJson
 from daemon.cli.session import DONE, FAILED, UNCONFIGURED, command
@@ -14,7 +14,6 @@ from daemon.configuration import ConfigurationError
 from daemon.doctor import examining, findings, house
 from daemon.doctor.findings import Finding, Verdict
 from daemon.settings import Settings
-from daemon.to_salesforce.targets import Naming
 from state import database
 from state.errors import StateError
 
@@ -68,7 +67,7 @@ async def _beyond(settings: Settings) -> list[Finding]:
             app.location(settings) as url,
             database.connect(url, min_size=1, max_size=4) as db,
         ):
-            return await examining.examine(settings, db, Naming(), Patience(_LIMITS, _LIMITS))
+            return await examining.examine(settings, db, manners.naming(settings), Patience(_LIMITS, _LIMITS))
     except StateError as error:
         instruction = error.instruction or "Correct [database] in the settings, or start PostgreSQL."
         return [findings.bad("database", error.reason, instruction)]
@@ -77,7 +76,10 @@ async def _beyond(settings: Settings) -> list[Finding]:
 def _print(found: Sequence[Finding]) -> None:
     for each in found:
         word, style = _SHOWN[each.verdict]
-        printing.line(f"{word:<9}{each.where}", style)
+        first, *rest = _wrapped(each.where)
+        printing.line(f"{word:<9}{first.lstrip()}", style)
+        for line in rest:
+            printing.line(line, style)
         for text in (each.message, each.instruction):
             for line in _wrapped(text):
                 printing.line(line)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli import printing
+from daemon import manners
+from daemon.cli import printing, session
 from daemon.cli.session import WRONG_USAGE, CommandFailed, command
 from daemon.to_salesforce import metadata, targets
 
@@ -28,7 +29,7 @@ async def write_metadata(
 ) -> None:
     """Write the objects, fields, layouts, permission sets and the app as a metadata package."""
     try:
-        files = metadata.package(namespace)
+        files = metadata.package(namespace, manners.naming(session.load_settings()))
     except metadata.NotPackageable as error:
         raise CommandFailed(error.reason, error.instruction, exit_code=WRONG_USAGE) from None
     except targets.NoSuchTarget as error:
