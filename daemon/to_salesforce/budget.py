@@ -24,8 +24,9 @@ class Budget:
         return usage.limit - math.ceil(usage.limit * self.reserve / 100) - usage.used
 
     def is_spent(self, usage: ApiUsage | None, in_flight: int = 0) -> bool:
+        """Whether one more call may use the reserve; the first answer of all tells, so it goes alone."""
         left = self.left(usage)
-        return left is not None and left - in_flight <= 0
+        return in_flight > 0 if left is None else left - in_flight <= 0
 
     def told(self, usage: ApiUsage, now: datetime) -> str:
         """Why the run waits, and until when."""

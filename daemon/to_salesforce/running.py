@@ -34,7 +34,8 @@ async def carry_out(place: Place, turn: Turn) -> None:
     except (LeaseLost, DatabaseUnavailable):
         raise
     except (SyncError, StateError) as error:
-        message = error.message if isinstance(error, SyncError) else error.reason
+        said = error.message if isinstance(error, SyncError) else error.reason
+        message = f"{place.target.object_name}: {said}"
         await _end(place, turn, RunStatus.ERROR, message, error.instruction)
     except Exception as error:
         log.exception("unexpected failure", **_facts(place, turn))

@@ -82,21 +82,25 @@ class Writer:
         room = self._place.manner.in_flight - len(self._flights)
         if room < 1 or not await self._may_call():
             return
-        if not self._flights and await self._starts_bulk():
-            return
         busy = frozenset[str]().union(*self._flights.values())
+        if await self._is_for_bulk(len(busy)):
+            if self._flights:
+                return  # what is in flight lands first: a job has nothing beside it
+            if await self._starts_bulk():
+                return
         rows = await entity_copies.waiting(
             self._place.db, self._place.integration_id, limit=room * MAX_RECORDS, without=busy
         )
         for part in parts(rows, is_all=is_read)[:room]:
             self._fly(self._collection(part), part)
 
+    async def _is_for_bulk(self, busy: int) -> bool:
+        """Whether so many wait, besides those in flight, that a job costs fewer calls."""
+        place, enough = self._place, self._place.manner.bulk_threshold + busy
+        return await entity_copies.count_waiting(place.db, place.integration_id, up_to=enough) >= enough
+
     async def _starts_bulk(self) -> bool:
-        """One job at a time, with nothing beside it."""
         place = self._place
-        threshold = place.manner.bulk_threshold
-        if await entity_copies.count_waiting(place.db, place.integration_id, up_to=threshold) < threshold:
-            return False
         found = await entity_copies.waiting(place.db, place.integration_id, limit=_JOB_RECORDS, without=())
         rows = [row for row in found if _is_for_bulk(row)]
         if len(rows) <= MAX_RECORDS:
