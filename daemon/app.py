@@ -166,8 +166,9 @@ async def _database(
 
 
 async def _reach(settings: Settings, open_things: AsyncExitStack) -> Pool:
-    # Each worker may hold one connection while its lease is renewed on another; listeners keep three.
-    size = max(settings.database.max_size, settings.worker.in_flight * 2 + 8)
+    # Each worker may hold one connection while its lease is renewed on another; listeners keep four. Entity
+    # data syncs share what is left: of each run one transaction goes on at a time.
+    size = max(settings.database.max_size, settings.worker.in_flight * 2 + 13)
     url = await open_things.enter_async_context(location(settings))
     opening = database.connect(url, min_size=settings.database.min_size, max_size=size)
     db = await open_things.enter_async_context(opening)
