@@ -57,7 +57,10 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def refuse_unknown(document: Mapping[str, Any], file: Path, known: Sequence[str], prefix: str = "") -> None:
-    """Raises ConfigurationError for a key that is not among the `known`, written with dots."""
+    """Raises ConfigurationError for a key that is not among the `known`, written with dots.
+
+    Below a key that is known with `.*` any key may be.
+    """
     for name, value in document.items():
         key = f"{prefix}{name}"
         if key not in known:
@@ -67,7 +70,7 @@ def refuse_unknown(document: Mapping[str, Any], file: Path, known: Sequence[str]
                 f'{file}: the key "{key}" is not known.',
                 f'Did you mean "{near}"?' if near else f"Known at the top: {top}.",
             )
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and f"{key}.*" not in known:
             refuse_unknown(value, file, known, f"{key}.")
 
 

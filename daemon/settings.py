@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -261,3 +261,5 @@ def _known(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]
             yield from _known(kind, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
+            if get_origin(kind) is dict:
+                yield f"{prefix}{name}.*"

@@ -12,7 +12,7 @@ from state.database import Pool
 from state.entity_models import CopyStatus, EntityType, Removal
 from state.models import RunStatus
 from tests.acceptance import house as houses
-from tests.acceptance.house import House
+from tests.acceptance.house import House, until
 from tests.integration import copying
 from tests.sandboxes import LocalSandbox
 
@@ -118,13 +118,20 @@ async def test_nothing_is_in_salesforce_twice_after_the_lease_was_lost(house: Ho
     async with copying.copying(house):
         await copying.read_some(house, sync)
         # Another daemon takes the run over, as after a long sleep of this machine.
-        await house.db.execute(
-            "UPDATE entity_runs SET lease_token = gen_random_uuid(), lease_until = now() + interval '2 s'"
+        before = await house.db.fetchval(
+            """UPDATE entity_runs SET lease_token = gen_random_uuid(), lease_until = now() + interval '1.5 s'
+            RETURNING pages"""
         )
-        before = (await copying.latest(house, sync)).pages
+
+        async def is_over() -> int | None:
+            soon = "SELECT pages FROM entity_runs WHERE lease_until < now() + interval '0.5 s'"
+            pages: int | None = await house.db.fetchval(soon)
+            return pages
+
+        assert await until(is_over) == before, "pages were kept by the one who had lost the lease"
         await house.sandbox.m3ter_control.clear_faults()
         run = await copying.ended(house, sync)
     assert run.status is RunStatus.COMPLETE
-    assert run.pages == 6, f"{before} pages were kept by the one who lost the lease"
+    assert run.pages == 6
     assert (run.entities_read, run.written) == (600, 600)
     assert (await entity_copies.census(house.db, sync.integration.integration_id))[CopyStatus.WRITTEN] == 600

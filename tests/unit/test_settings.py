@@ -121,3 +121,12 @@ def test_the_example_file_shows_every_key_with_its_default(tmp_path: Path) -> No
     assert settings.load(without_comments) == settings.load()
     for key in ("url", "hosts", "vault_key_file"):
         assert any(line.startswith(key) for line in settable)
+
+
+def test_names_of_objects_and_fields_are_a_persons_own(tmp_path: Path) -> None:
+    file = tmp_path / "m3sync.toml"
+    file.write_text('[entity_data_sync.names]\nAccount = "Customer__c"\n"Account.Code" = "Number__c"\n')
+    assert settings.load(file).entity_data_sync.names == {
+        "Account": "Customer__c",
+        "Account.Code": "Number__c",
+    }
