@@ -7,7 +7,7 @@ from typing import Any
 from daemon.to_salesforce.mapping import digests, records
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.mapping.errors import RecordUnfit
-from daemon.to_salesforce.targets import Target
+from daemon.to_salesforce.targets import Target, TargetField
 from state.entity_models import CopyStatus, EntityType, KnownCopy, Wanted
 
 Entity = Mapping[str, Any]
@@ -24,13 +24,14 @@ class Mapper:
     target: Target
     custom_fields: Mapping[str, str]
     fingerprint: str
+    linked: tuple[TargetField, ...]
 
     @classmethod
     def of(cls, target: Target, custom_fields: Mapping[str, str]) -> "Mapper":
-        return cls(target, custom_fields, digests.fingerprint(target, custom_fields))
+        return cls(target, custom_fields, digests.fingerprint(target, custom_fields), digests.linked(target))
 
     def mapped_with(self, entity: Entity, links: Links) -> str:
-        return digests.mapped_with(self.fingerprint, self.target, entity, links)
+        return digests.mapped_with(self.fingerprint, self.linked, entity, links)
 
     def wanted(self, entity: Entity, links: Links) -> Wanted:
         """Raises RecordUnfit."""

@@ -17,6 +17,7 @@ from tests.entity_examples import ENTITIES
 
 BILL = targets.target("Bill", "Custom Objects")
 ACCOUNT = targets.target("Account", "Custom Objects")
+LINKED = digests.linked(ACCOUNT)
 
 
 def field(own_name: str) -> TargetField:
@@ -146,7 +147,7 @@ def test_a_fingerprint_changes_with_all_that_makes_another_record() -> None:
 def test_what_an_entity_was_mapped_with_tells_its_links() -> None:
     account = ENTITIES["Account"]
     known = [
-        digests.mapped_with("f", ACCOUNT, account, links)
+        digests.mapped_with("f", LINKED, account, links)
         for links in (
             Links(),
             Links({account["id"]: "001a"}),
@@ -156,4 +157,4 @@ def test_what_an_entity_was_mapped_with_tells_its_links() -> None:
     ]
     assert known[0] == "f"
     assert len(set(known)) == 4
-    assert digests.mapped_with("f", ACCOUNT, account, Links({"another": "001a"})) == "f"
+    assert digests.mapped_with("f", LINKED, account, Links({"another": "001a"})) == "f"

@@ -89,7 +89,7 @@ def salesforce_instant(at: datetime) -> str:
     """YYYY-MM-DDThh:mm:ss.sssZ of an aware instant (REST API guide, "Valid Date and DateTime Formats")."""
     utc = at.astimezone(UTC)
     _check_year(utc.year, at)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def day_of(value: Any) -> date:

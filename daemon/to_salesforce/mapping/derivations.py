@@ -13,6 +13,10 @@ from daemon.to_salesforce.targets import TargetField
 
 Entity = Mapping[str, Any]
 
+_ENCODE = simplejson.JSONEncoder(
+    use_decimal=True, allow_nan=False, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Links:
@@ -39,16 +43,7 @@ class Reading:
 
 def json_text(value: Any) -> str:
     """JSON without spaces, keys in order, numbers as m3ter spells them, letters as they are."""
-    return conversions.clean(
-        simplejson.dumps(
-            value,
-            use_decimal=True,
-            allow_nan=False,
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
-    )
+    return conversions.clean(_ENCODE(value))
 
 
 def display(target: TargetField, _reading: Reading, value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """What tells whether a copy is to be written again: digests of records and of the mapping itself."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from decimal import Decimal
 from typing import Any
@@ -9,11 +9,13 @@ from typing import Any
 import simplejson
 
 from daemon.to_salesforce.mapping.derivations import Entity, Links
-from daemon.to_salesforce.targets import Target
+from daemon.to_salesforce.targets import Target, TargetField
 
 # Raised whenever the mapping's code makes another record of the same entity, so that all are looked at anew.
 REVISION = 1
 _EXACT_DIGITS = 28
+_LINKING = ("salesforce_account", "relation")
+_ENCODE = simplejson.JSONEncoder(use_decimal=True, sort_keys=True).encode
 
 
 def digest(object_name: str, record: Mapping[str, Any]) -> str:
@@ -21,7 +23,7 @@ def digest(object_name: str, record: Mapping[str, Any]) -> str:
     told = {
         name: str(_shortest(value)) if isinstance(value, Decimal) else value for name, value in record.items()
     }
-    return _hash(simplejson.dumps([object_name, told], use_decimal=True, sort_keys=True))
+    return _hash(_ENCODE([object_name, told]))
 
 
 def fingerprint(target: Target, custom_fields: Mapping[str, str]) -> str:
@@ -29,11 +31,19 @@ def fingerprint(target: Target, custom_fields: Mapping[str, str]) -> str:
     return _hash(repr((REVISION, astuple(target), sorted(custom_fields.items()))))
 
 
-def mapped_with(print_: str, target: Target, entity: Entity, links: Links) -> str:
-    """The fingerprint with what other records say of this entity: changed links make it be mapped anew."""
+def linked(target: Target) -> tuple[TargetField, ...]:
+    """The fields whose values depend on other records."""
+    return tuple(each for each in target.fields if each.derivation in _LINKING)
+
+
+def mapped_with(print_: str, fields: Sequence[TargetField], entity: Entity, links: Links) -> str:
+    """The fingerprint with what other records say of this entity: changed links make it be mapped anew.
+
+    `fields` are those that `linked` gave.
+    """
     said = [
         found
-        for field in target.fields
+        for field in fields
         if (found := _link(field.derivation, field.relation, entity.get(field.source), links))
     ]
     return f"{print_}+{_hash(repr(said))[:8]}" if said else print_

@@ -70,7 +70,7 @@ def custom_field_problems(target: Target, custom_fields: Mapping[str, str]) -> l
 def _value(field: TargetField, reading: Reading) -> Any:
     value: Any = reading.entity
     for step in field.path:
-        value = value.get(step) if isinstance(value, Mapping) else None
+        value = value.get(step) if isinstance(value, dict) else None
     if field.derivation:
         return derivations.BY_NAME[field.derivation](field, reading, value)
     return conversions.convert(field, value)
