@@ -20,9 +20,9 @@ TESTS := .venv/tests-$(VERSION)
 
 # Most tests wait for something most of the time: four processes keep two cores busy.
 AT_ONCE ?= --numprocesses=4 --dist=worksteal
-LONG_crash := tests/acceptance/every_crash_point.py
+LONG_crash := tests/acceptance/every_crash_point.py tests/acceptance/every_entity_crash_point.py
 LONG_faults := tests/acceptance/every_call_fault.py tests/acceptance/every_outage.py
-LONG_soak := tests/acceptance/every_soak.py
+LONG_soak := tests/acceptance/every_soak.py tests/acceptance/every_entity_scale.py
 
 help:
 	@echo "make demo    m3sync between two sandbox systems, with its panel; Ctrl-C ends it"
@@ -30,7 +30,7 @@ help:
 	@echo "make check   the checks without the tests"
 	@echo "make crash   the daemon killed at every commit and every outside write, also twice (an hour)"
 	@echo "make faults  every fault at every kind of call, and the database killed under way (an hour)"
-	@echo "make soak    a backlog of 250,000 events within the promised memory (some minutes)"
+	@echo "make soak    250,000 events, and 400,000 copies, within the promised memory (an hour)"
 	@echo "make bench   what is measured, beside what it is to reach (some minutes); QUANTITIES=... chooses"
 	@echo "make explore random changes, losses and kills, other ones each time; SEED=... EXAMPLES=... choose"
 	@echo "make venv    .venv with everything that development needs"

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from tests.acceptance import scenes
 from tests.acceptance.scenarios import SCENARIOS, Scenario
@@ -15,11 +16,21 @@ _NUMBER = re.compile(r" #\d+ ")
 MET_AT_LEAST = 0.8
 
 
+class Named(Protocol):
+    """A scenario of either direction."""
+
+    @property
+    def name(self) -> str: ...
+
+
+S_co = TypeVar("S_co", bound=Named, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Death:
+class Death(Generic[S_co]):
     """Where the daemon dies, and where the one started after it ('': nowhere)."""
 
-    scenario: Scenario
+    scenario: S_co
     point: str
     again: str = ""
 
@@ -31,7 +42,7 @@ class Death:
 class End:
     """What came of it."""
 
-    death: Death
+    death: Death[Named]
     was_killed: bool
     wrongs: list[str]
 
@@ -71,7 +82,7 @@ async def recorded(ground: Ground, number: int, scenario: Scenario) -> list[str]
         return stage.points()
 
 
-async def killed(ground: Ground, number: int, death: Death) -> End:
+async def killed(ground: Ground, number: int, death: Death[Scenario]) -> End:
     """What is wrong after the daemon was killed there and started again."""
     async with scenes.scene(ground, f"{number:04}") as stage:
         died = await play(stage, death.scenario, death.point, death.again)
@@ -80,11 +91,11 @@ async def killed(ground: Ground, number: int, death: Death) -> End:
         return End(death, died, await stage.wrongs())
 
 
-async def matrix(ground: Ground, deaths: Iterable[Death]) -> list[End]:
+async def matrix(ground: Ground, deaths: Iterable[Death[Scenario]]) -> list[End]:
     """All of them, some at a time."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def one(number: int, death: Death) -> End:
+    async def one(number: int, death: Death[Scenario]) -> End:
         async with turn:
             return await killed(ground, number, death)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.crash_matrix import Death, enumerated, judge, matrix, named
-from tests.acceptance.scenarios import SCENARIOS
+from tests.acceptance.scenarios import SCENARIOS, Scenario
 from tests.acceptance.scenes import Ground
 
 
@@ -19,7 +19,7 @@ async def test_a_daemon_killed_at_each_kind_of_point_loses_doubles_and_reorders_
 ) -> None:
     """The short form: each name once, now before and now after, in the scenario that passes it first."""
     points = await enumerated(ground)
-    deaths: dict[str, Death] = {}
+    deaths: dict[str, Death[Scenario]] = {}
     for number, scenario in enumerate(SCENARIOS):
         for name in sorted({named(point).rpartition(" ")[0] for point in points[scenario.name]}):
             fitting = [point for point in points[scenario.name] if named(point).rpartition(" ")[0] == name]

@@ -1,0 +1,37 @@
+"""The daemon that reads and writes few records at a time, so that a handful takes pages, calls and jobs."""
+
+import functools
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from connectors.m3ter.models import EntityKind
+from connectors.salesforce import bulk
+from daemon import manners
+from daemon.to_salesforce import writer
+from tests.acceptance import hurried
+
+A_PAGE, A_CALL = 3, 3
+
+
+def main(log: str, fatal: str, arguments: list[str]) -> None:
+    """`hurried.main`, of few records a page and a call."""
+    _few(a_call=A_CALL)
+    hurried.main(log, fatal, arguments)
+
+
+def in_bulk(log: str, fatal: str, arguments: list[str]) -> None:
+    """The same with Bulk jobs for two records and more."""
+    _few(a_call=1)
+    usual = manners.to_salesforce
+    vars(manners)["to_salesforce"] = lambda settings: replace(usual(settings), bulk_threshold=2)
+    brief = functools.partial(bulk.Patience, first=timedelta(milliseconds=50))
+    vars(bulk)["Patience"] = brief
+    hurried.main(log, fatal, arguments)
+
+
+def _few(*, a_call: int) -> None:
+    kind: Any = EntityKind
+    kind.page_size = property(lambda _kind: A_PAGE)
+    assert hasattr(writer, "MAX_RECORDS")
+    vars(writer)["MAX_RECORDS"] = a_call
