@@ -79,13 +79,16 @@ async def server() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def staged(sandbox: Sandbox, server_url: str) -> AsyncIterator[Stage]:
-    """An enabled Sales Agreement Sync between the sandbox's systems, in a database of its own."""
+async def staged(sandbox: Sandbox, server_url: str, more: str = "") -> AsyncIterator[Stage]:
+    """An enabled Sales Agreement Sync between the sandbox's systems, in a database of its own.
+
+    `more` is of the settings file.
+    """
     async with AsyncExitStack() as stack:
         place = stack.enter_context(directory())
         url = await stack.enter_async_context(own_database(server_url, "template1"))
         m3sync = Commands(place)
-        m3sync.configure(url, UNPACED)
+        m3sync.configure(url, UNPACED + more)
         yield Stage(await stack.enter_async_context(house_in(sandbox, url, place)), m3sync)
 
 
