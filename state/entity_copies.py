@@ -63,7 +63,7 @@ async def touch(tx: Connection, integration_id: UUID, entities: Collection[tuple
 
 
 async def gone(tx: Connection, claim: RunClaim, *, action: Removal) -> int:
-    """At the end of a scan, what it has not met is marked, deleted or forgotten; gives how many.
+    """At the end of a scan, what it has not met is removed() by this action; gives how many.
 
     One that left the filter is met too, when the caller has removed() it and then sees it. Raises LeaseLost.
     """
@@ -76,7 +76,8 @@ async def gone(tx: Connection, claim: RunClaim, *, action: Removal) -> int:
 async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], action: Removal) -> int:
     """These are gone from m3ter or left the filter: marked, deleted or forgotten; gives how many.
 
-    One that was never written is just forgotten.
+    One that was never written is just forgotten, and one whose record another integration keeps as well: the
+    last to let go of a record decides what becomes of it.
     """
     ids = sorted(set(m3ter_ids))
     await _hold(tx, integration_id, ids)
@@ -115,6 +116,8 @@ async def written(tx: Connection, integration_id: UUID, results: Sequence[Writte
     await database.execute(tx, _SQL["written"], integration_id, *columns)
     if gone_too := [each.m3ter_id for each in results if each.digest == CopyAction.DELETE]:
         await database.execute(tx, _SQL["deleted"], integration_id, gone_too)
+    if undone := [each.m3ter_id for each in results if each.digest in (CopyAction.MARK, CopyAction.DELETE)]:
+        await database.execute(tx, _SQL["undone"], integration_id, undone)
     await database.execute(tx, _SQL["adopt"], integration_id, *columns)
 
 
@@ -175,9 +178,17 @@ async def of_record(db: Db, m3ter_or_salesforce_id: str) -> list[Copy]:
 async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: Removal) -> int:
     if not ids:
         return 0
-    count = await database.execute(tx, _SQL["forget"], integration_id, ids, action.value)
+    shared = set[str]()
+    if action is not Removal.KEEP and await database.fetch_value(tx, _SQL["beside"], integration_id):
+        rows = await database.fetch(tx, _SQL["shared"], integration_id, ids)
+        shared = {row["m3ter_id"] for row in rows}
+    count = 0
+    if shared:
+        count += await database.execute(tx, _SQL["forget"], integration_id, list(shared), Removal.KEEP.value)
+    rest = [each for each in ids if each not in shared]
+    count += await database.execute(tx, _SQL["forget"], integration_id, rest, action.value)
     if action is not Removal.KEEP:
-        count += await database.execute(tx, _SQL["remove"], integration_id, ids, action.value)
+        count += await database.execute(tx, _SQL["remove"], integration_id, rest, action.value)
     return count
 
 

@@ -60,6 +60,47 @@ FOR NO KEY UPDATE;
 SELECT FROM entity_copies WHERE integration_id = $1 AND m3ter_id = ANY($2::text[])
 ORDER BY m3ter_id FOR NO KEY UPDATE;
 
+-- beside --
+-- Waits until no other integration with the same records decides what it lets go of; no row when there is none
+SELECT true FROM (
+    SELECT mine.integration_id, mine.entity_type, mine.namespace, own.salesforce_credential_id
+    FROM entity_syncs mine JOIN integrations own USING (integration_id)
+    WHERE mine.integration_id = $1 AND EXISTS (
+        SELECT FROM entity_syncs s JOIN integrations i USING (integration_id)
+        WHERE s.integration_id <> $1 AND s.entity_type = mine.entity_type AND s.namespace = mine.namespace
+          AND i.salesforce_credential_id = own.salesforce_credential_id)
+) AS place, pg_advisory_xact_lock(hashtextextended(
+    concat_ws(' ', 'm3sync records', entity_type, namespace, salesforce_credential_id), 0));
+
+-- shared --
+-- Those of $2 that another integration, switched on, keeps or will keep in the same record
+SELECT DISTINCT c.m3ter_id
+FROM entity_syncs mine JOIN integrations own USING (integration_id)
+    JOIN entity_syncs s ON s.entity_type = mine.entity_type AND s.namespace = mine.namespace
+    JOIN integrations i ON i.integration_id = s.integration_id AND i.enabled
+        AND i.salesforce_credential_id = own.salesforce_credential_id
+    JOIN entity_copies c ON c.integration_id = s.integration_id
+WHERE mine.integration_id = $1 AND s.integration_id <> $1 AND c.m3ter_id = ANY($2::text[])
+  AND c.action = 'upsert' AND (c.status <> 'REFUSED' OR c.salesforce_id IS NOT NULL);
+
+-- undone --
+-- The records $2 were marked or deleted: an integration that has them too writes them anew, if they are still its own.
+-- One that is locked is being dealt with just now.
+UPDATE entity_copies c SET version = 0, mapped_with = '', digest = '', written_digest = NULL
+FROM (
+    SELECT k.integration_id, k.m3ter_id
+    FROM entity_syncs mine JOIN integrations own USING (integration_id)
+        JOIN entity_syncs s ON s.entity_type = mine.entity_type AND s.namespace = mine.namespace
+        JOIN integrations i ON i.integration_id = s.integration_id
+            AND i.salesforce_credential_id = own.salesforce_credential_id
+        JOIN entity_copies k ON k.integration_id = s.integration_id
+    WHERE mine.integration_id = $1 AND s.integration_id <> $1 AND k.m3ter_id = ANY($2::text[])
+      AND k.action = 'upsert'
+    ORDER BY k.m3ter_id, k.integration_id
+    FOR NO KEY UPDATE OF k SKIP LOCKED
+) AS theirs
+WHERE c.integration_id = theirs.integration_id AND c.m3ter_id = theirs.m3ter_id;
+
 -- forget --
 -- What is to be kept in Salesforce ($3), and what never came there
 DELETE FROM entity_copies

@@ -1,12 +1,17 @@
 """Customers in the emulated m3ter, each with one entity of every type, and what Salesforce shows of them."""
 
+import asyncio
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from connectors.sandbox.m3ter import billing
 from connectors.sandbox.m3ter.organization import Organization
-from state.entity_models import EntityType, Namespace
+from daemon.clients import Links
+from daemon.to_salesforce.tasks import Tasks
+from state import entity_runs, vault
+from state.entity_models import EntityRun, EntitySync, EntityType, Namespace, RunCause
+from tests.acceptance import house as houses
 from tests.acceptance.house import House, Record
 from tests.integration import copying
 
@@ -41,6 +46,34 @@ async def _customer(house: House, code: str) -> Customer:
         EntityType.BILL: billed["id"],
         EntityType.BALANCE: credited["id"],
     }
+
+
+async def run(house: House, *syncs: EntitySync) -> list[EntityRun]:
+    """One more run of each of these, beside one another, in a daemon that runs no other integration.
+
+    They are asked for first, so that nothing is done by the feed instead.
+    """
+    ids = [
+        await entity_runs.ask(house.db, each.integration.integration_id, RunCause.MANUAL) for each in syncs
+    ]
+    names = {f"entity:{each.integration.name}" for each in syncs}
+    kept = vault.load_or_create_key(house.settings.vault_key_path)
+    stop = asyncio.Event()
+
+    async def over() -> list[EntityRun]:
+        found = [await entity_runs.get(house.db, run_id) for run_id in ids]
+        return found if all(each.status in copying.OVER for each in found) else []
+
+    async with Links(house.db, kept, houses.HURRIED) as links, asyncio.TaskGroup() as group:
+        for task in await Tasks(house.db, links, copying.HASTY).wanted():
+            if task.name in names:
+                group.create_task(task.run(stop), name=task.name)
+        try:
+            runs: list[EntityRun] = await houses.until(over)
+        finally:
+            stop.set()
+    assert {(each.refused, each.error) for each in runs} == {(0, "")}
+    return runs
 
 
 def accounts(some: Iterable[Customer]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Account lists: who is copied, who has left, who is gone, and who comes back, of all five types."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 
 from daemon.to_m3ter import presets
-from state import entity_runs
 from state.database import Pool
 from state.entity_models import EntityRun, EntitySync, EntityType, Removal
 from tests.acceptance import entity_customers as customers
@@ -51,17 +49,8 @@ class Scene:
 
     async def run(self) -> dict[EntityType, EntityRun]:
         """One more run of each, beside one another."""
-        runs: dict[EntityType, EntityRun] = {}
-
-        async def one(kind: EntityType, sync: EntitySync) -> None:
-            known = await entity_runs.list_runs(self.house.db, sync.integration.integration_id)
-            runs[kind] = await (copying.again if known else copying.ended)(self.house, sync)
-
-        async with copying.copying(self.house), asyncio.TaskGroup() as group:
-            for kind, sync in self.syncs.items():
-                group.create_task(one(kind, sync))
-        assert {(run.refused, run.error) for run in runs.values()} == {(0, "")}
-        return runs
+        runs = await customers.run(self.house, *self.syncs.values())
+        return dict(zip(self.syncs, runs, strict=True))
 
     async def settled(self) -> None:
         """One more run makes no call to Salesforce."""
