@@ -96,6 +96,17 @@ async def met(tx: Connection, integration_id: UUID, at: datetime) -> bool:
     return bool(await database.execute(tx, _SQL["met"], integration_id, at))
 
 
+async def keep_job(tx: Db, integration_id: UUID, job_id: str | None) -> None:
+    """A Bulk job is about to be filled, or its end was seen (None)."""
+    await database.execute(tx, _SQL["keep_job"], integration_id, job_id)
+
+
+async def job(db: Db, integration_id: UUID) -> str | None:
+    """The Bulk job that an earlier process left, and which may still be writing."""
+    found: str | None = await database.fetch_value(db, _SQL["job"], integration_id)
+    return found
+
+
 async def fed(tx: Connection, integration_id: UUID, at: datetime, event_id: str | None) -> None:
     """m3ter's events were read up to `at`, the last of them being `event_id`."""
     await database.execute(tx, _SQL["fed"], integration_id, at, event_id)

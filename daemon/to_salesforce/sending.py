@@ -1,9 +1,11 @@
 """Sends copies to Salesforce, told beforehand as own writes where the other direction listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+
+import structlog
 
 from connectors.errors import RejectedError, SyncError
 from connectors.salesforce import bulk, bulk_csv, collections
@@ -16,6 +18,8 @@ from state import own_writes
 from state.database import transaction
 from state.entity_models import CopyAction, Waiting
 from state.own_writes import OwnWrite
+
+log = structlog.get_logger(__name__)
 
 # What concerns every record of the object alike: no part of the call would fare better.
 _OF_THE_OBJECT = frozenset(
@@ -79,10 +83,22 @@ class Sender:
     def _mark(self, row: Waiting) -> dict[str, Any]:
         return records.mark(self._place.target, row.changed_at)
 
+    async def settle(self, job_id: str, stop: asyncio.Event) -> None:
+        """End a Bulk job whose end was not seen: what it may still write would be outdated by then."""
+        try:
+            job = await bulk.resume(self._place.org.salesforce, job_id)
+            if not job.info.is_over:
+                await job.abort()
+                await job.wait(stop)
+        except RejectedError as error:  # it has ended meanwhile, failed, or is gone
+            log.info("earlier job is over", integration=self._place.name, job_id=job_id, reason=error.message)
+
     async def bulk(
-        self, rows: Sequence[Waiting], stop: asyncio.Event
+        self, rows: Sequence[Waiting], stop: asyncio.Event, keep: Callable[[str | None], Awaitable[None]]
     ) -> AsyncIterator[list[tuple[Waiting, RowResult]]]:
         """As many of the rows, all upserts, as one Bulk job holds, and what it came to, some at a time.
+
+        `keep` is given its id before anything is in it, and None once it is over.
 
         Raises the SyncError family for what concerns the whole job, Stopped while it is waited for.
         """
@@ -93,6 +109,7 @@ class Sender:
         ):
             sent = {row.m3ter_id: row for row in rows[: sheet.rows]}
             told = dict(zip(sent, await self._tell(list(sent.values())), strict=False))
+            await keep(job.info.job_id)
             await job.upload(sheet)
             await job.close()
             await job.wait(stop)
@@ -101,6 +118,7 @@ class Sender:
                 with suppress(SyncError):
                     await job.abort()
                 raise Stopped
+            await keep(None)
             part: list[tuple[Waiting, RowResult]] = []
             async for key, result in job.results():
                 if key in sent:

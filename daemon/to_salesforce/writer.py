@@ -17,7 +17,7 @@ from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.sending import Sender
 from daemon.to_salesforce.turn import Turn
 from daemon.to_salesforce.verdicts import Outcome
-from state import entity_copies, entity_runs
+from state import entity_copies, entity_runs, entity_syncs
 from state.database import transaction
 from state.entity_models import CopyAction, Waiting
 
@@ -40,6 +40,7 @@ class Writer:
         self._flights: dict[asyncio.Task[None], frozenset[str]] = {}
         self._outages = 0
         self._left_alone_until = 0.0
+        self._may_have_job = True
 
     async def write(self) -> None:
         """Raises LeaseLost, Stopped, DatabaseUnavailable; RejectedError for what concerns every record."""
@@ -82,6 +83,8 @@ class Writer:
         room = self._place.manner.in_flight - len(self._flights)
         if room < 1 or not await self._may_call():
             return
+        if self._may_have_job:
+            await self._settle_job()
         busy = frozenset[str]().union(*self._flights.values())
         if await self._is_for_bulk(len(busy)):
             if self._flights:
@@ -93,6 +96,28 @@ class Writer:
         )
         for part in parts(rows, is_all=is_read)[:room]:
             self._fly(self._collection(part), part)
+
+    async def _settle_job(self) -> None:
+        """Before anything is written: a job that an earlier process, or an outage, left to itself is over."""
+        place = self._place
+        job_id = await entity_syncs.job(place.db, place.integration_id)
+        if job_id is not None:
+            if self._flights:
+                return  # of this very job, or before it
+            await turn.patiently(
+                self._turn,
+                place.org.standing,
+                place.manner.policy,
+                lambda: self._sender.settle(job_id, self._turn.stop),
+            )
+            self._turn.check()
+            await self._keep_job(None)
+        self._may_have_job = False
+
+    async def _keep_job(self, job_id: str | None) -> None:
+        async with transaction(self._place.db) as tx:
+            await entity_runs.fence(tx, self._turn.claim)
+            await entity_syncs.keep_job(tx, self._place.integration_id, job_id)
 
     async def _is_for_bulk(self, busy: int) -> bool:
         """Whether so many wait, besides those in flight, that a job costs fewer calls."""
@@ -141,6 +166,7 @@ class Writer:
             if not turn.is_outage(error):
                 raise
             self._outages += 1
+            self._may_have_job = True
             await self._place.org.standing.unwell(error)
             pause = turn.delay(error, self._outages, self._place.manner.policy)
             self._left_alone_until = asyncio.get_running_loop().time() + pause.total_seconds()
@@ -167,7 +193,7 @@ class Writer:
             await self._keep(part, await self._sender.collection(part), is_last=True)
 
     async def _bulk(self, rows: Sequence[Waiting]) -> None:
-        async for part in self._sender.bulk(rows, self._turn.stop):
+        async for part in self._sender.bulk(rows, self._turn.stop, self._keep_job):
             if part:
                 again = await self._keep([row for row, _ in part], [result for _, result in part])
                 for at in range(0, len(again), MAX_RECORDS):

@@ -33,6 +33,14 @@ WHERE integration_id = $1 AND (scheduled_at IS NULL OR scheduled_at < $2);
 -- m3ter's events were read so far
 UPDATE entity_syncs SET feed_at = $2, feed_event_id = $3 WHERE integration_id = $1;
 
+-- keep_job --
+-- Its Bulk job whose end was not seen yet, or none
+UPDATE entity_syncs SET bulk_job_id = $2 WHERE integration_id = $1;
+
+-- job --
+-- That job
+SELECT bulk_job_id FROM entity_syncs WHERE integration_id = $1;
+
 -- scan_anew --
 -- A run under way begins anew: its holder loses the lease.
 UPDATE entity_runs SET cursor = NULL, is_scanned = false, lease_token = gen_random_uuid(), lease_until = now()
