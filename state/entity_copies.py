@@ -84,12 +84,24 @@ async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[st
     return await _remove(tx, integration_id, ids, action)
 
 
+async def kept_elsewhere(db: Db, integration_id: UUID, m3ter_ids: Collection[str]) -> set[str]:
+    """Those whose record another integration that is switched on keeps too."""
+    rows = await database.fetch(db, _SQL["shared"], integration_id, list(m3ter_ids))
+    return {row["m3ter_id"] for row in rows}
+
+
 async def waiting(
     db: Db, integration_id: UUID, *, limit: int, without: Collection[str] = ()
 ) -> list[Waiting]:
     """What is due to be written, the longest due first, without those that are on their way already."""
     rows = await database.fetch(db, _SQL["waiting"], integration_id, limit, list(without))
-    return [Waiting(**{**row, "action": CopyAction(row["action"])}) for row in rows]
+    return [_waiting(row) for row in rows]
+
+
+async def waiting_among(db: Db, integration_id: UUID, m3ter_ids: Collection[str]) -> list[Waiting]:
+    """Those of these that are due, as they are to be written now."""
+    rows = await database.fetch(db, _SQL["waiting_among"], integration_id, list(m3ter_ids))
+    return [_waiting(row) for row in rows]
 
 
 async def count_waiting(db: Db, integration_id: UUID, *, up_to: int | None = None) -> int:
@@ -180,8 +192,7 @@ async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: 
         return 0
     shared = set[str]()
     if action is not Removal.KEEP and await database.fetch_value(tx, _SQL["beside"], integration_id):
-        rows = await database.fetch(tx, _SQL["shared"], integration_id, ids)
-        shared = {row["m3ter_id"] for row in rows}
+        shared = await kept_elsewhere(tx, integration_id, ids)
     count = 0
     if shared:
         count += await database.execute(tx, _SQL["forget"], integration_id, list(shared), Removal.KEEP.value)
@@ -198,6 +209,10 @@ async def _hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str]
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _waiting(row: Row) -> Waiting:
+    return Waiting(**{**row, "action": CopyAction(row["action"])})
 
 
 def _copy(row: Row) -> Copy:

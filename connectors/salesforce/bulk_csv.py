@@ -52,9 +52,11 @@ def can_say(record: Mapping[str, Any]) -> bool:
 
 @asynccontextmanager
 async def sheet_of(
-    records: Sequence[Mapping[str, Any]], *, max_bytes: int = MAX_BYTES
+    records: Iterable[Mapping[str, Any]], *, max_bytes: int = MAX_BYTES
 ) -> AsyncIterator[Sheet]:
     """As many of the records, from the first on, as one upload may hold; the rest is for the next job.
+
+    They are gone through twice, and never held together.
 
     Records are as the REST API takes them: None empties a field, so does an empty text; a parent is
     `{"Parent__r": {"Key__c": "k"}}`. A field that a record does not have is left as it is. ValueError for a
@@ -70,13 +72,13 @@ async def sheet_of(
                 raise ValueError(f"a record with the text {NULL} is not for CSV")
             line = _line(_cells(record, columns))
             if size + len(line) > max_bytes:
+                if not count:
+                    raise ValueError(f"one record alone has more than {max_bytes:,} bytes")
                 break
             file.write(line)
             size, count = size + len(line), count + 1
             if count % _TURN == 0:
                 await asyncio.sleep(0)
-        if records and not count:
-            raise ValueError(f"one record alone has more than {max_bytes:,} bytes")
         yield Sheet(count, size, cast("BinaryIO", file))
 
 
@@ -104,7 +106,7 @@ def _rows(text: Iterable[str]) -> Iterator[dict[str, str]]:
         yield dict(zip(header, cells, strict=True))
 
 
-async def _columns(records: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+async def _columns(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """Every column that some record has, in the order in which they turn up."""
     found: dict[str, None] = {}
     emptied: dict[str, None] = {}

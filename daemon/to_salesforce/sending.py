@@ -1,8 +1,9 @@
 """Sends copies to Salesforce, told beforehand as own writes where the other direction listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -11,6 +12,7 @@ from connectors.errors import RejectedError, SyncError
 from connectors.salesforce import bulk, bulk_csv, collections
 from connectors.salesforce.rows import RowResult
 from daemon import echoes
+from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.mapping import records
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Stopped
@@ -94,9 +96,9 @@ class Sender:
             log.info("earlier job is over", integration=self._place.name, job_id=job_id, reason=error.message)
 
     async def bulk(
-        self, rows: Sequence[Waiting], stop: asyncio.Event, keep: Callable[[str | None], Awaitable[None]]
+        self, load: Load, stop: asyncio.Event, keep: Callable[[str | None], Awaitable[None]]
     ) -> AsyncIterator[list[tuple[Waiting, RowResult]]]:
-        """As many of the rows, all upserts, as one Bulk job holds, and what it came to, some at a time.
+        """As many of the load, all upserts, as one Bulk job holds, and what it came to, some at a time.
 
         `keep` is given its id before anything is in it, and None once it is over.
 
@@ -104,11 +106,11 @@ class Sender:
         """
         salesforce, target = self._place.org.salesforce, self._place.target
         async with (
-            bulk_csv.sheet_of([dict(row.payload or {}) for row in rows]) as sheet,
+            bulk_csv.sheet_of(load.records) as sheet,
             bulk.job(salesforce, target.object_name, target.key_field) as job,
         ):
-            sent = {row.m3ter_id: row for row in rows[: sheet.rows]}
-            told = dict(zip(sent, await self._tell(list(sent.values())), strict=False))
+            sent = {row.m3ter_id: row for row in load.rows[: sheet.rows]}
+            told = dict(zip(sent, await self._tell(islice(load.whole(), sheet.rows)), strict=False))
             await keep(job.info.job_id)
             await job.upload(sheet)
             await job.close()
@@ -135,7 +137,7 @@ class Sender:
         await own_writes.withdraw(self._place.db, refused)
         return part
 
-    async def _tell(self, rows: Sequence[Waiting]) -> list[int]:
+    async def _tell(self, rows: Iterable[Waiting]) -> list[int]:
         """Where the other direction listens to the object: what is about to be written, told before it is."""
         object_name = self._place.target.object_name
         if object_name not in await self._place.watched():

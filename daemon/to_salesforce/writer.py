@@ -13,6 +13,7 @@ from connectors.salesforce.rows import RowResult
 from daemon import waiting
 from daemon.to_salesforce import parents, turn, verdicts
 from daemon.to_salesforce.gauge import Gauge
+from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.sending import Sender
 from daemon.to_salesforce.turn import Turn
@@ -25,8 +26,9 @@ log = structlog.get_logger(__name__)
 
 # So few refused records are each tried alone; more of them apart from the others, 200 a call.
 _ALONE = 5
-# Records of one job: they are in memory while they are uploaded.
+# Records of one job: they are in memory, packed, while they are uploaded.
 _JOB_RECORDS = 10_000
+_SLICE = 500  # of them, read at a time
 
 
 class Writer:
@@ -125,13 +127,21 @@ class Writer:
         return await entity_copies.count_waiting(place.db, place.integration_id, up_to=enough) >= enough
 
     async def _starts_bulk(self) -> bool:
-        place = self._place
-        found = await entity_copies.waiting(place.db, place.integration_id, limit=_JOB_RECORDS, without=())
-        rows = [row for row in found if _is_for_bulk(row)]
-        if len(rows) <= MAX_RECORDS:
+        load = await self._load()
+        if len(load.rows) <= MAX_RECORDS:
             return False
-        self._fly(self._bulk(rows), rows)
+        self._fly(self._bulk(load), load.rows)
         return True
+
+    async def _load(self) -> Load:
+        place, load, met = self._place, Load(), list[str]()
+        while len(met) < _JOB_RECORDS:
+            found = await entity_copies.waiting(place.db, place.integration_id, limit=_SLICE, without=met)
+            if not found:
+                break
+            met += [row.m3ter_id for row in found]
+            load.add([row for row in found if _is_for_bulk(row)])
+        return load
 
     def _fly(self, sending: Coroutine[None, None, None], rows: Sequence[Waiting]) -> None:
         flight = asyncio.create_task(sending, name=f"writing of {self._place.name}")
@@ -192,13 +202,16 @@ class Writer:
         for part in apart:
             await self._keep(part, await self._sender.collection(part), is_last=True)
 
-    async def _bulk(self, rows: Sequence[Waiting]) -> None:
-        async for part in self._sender.bulk(rows, self._turn.stop, self._keep_job):
+    async def _bulk(self, load: Load) -> None:
+        place = self._place
+        async for part in self._sender.bulk(load, self._turn.stop, self._keep_job):
             if part:
                 again = await self._keep([row for row, _ in part], [result for _, result in part])
                 for at in range(0, len(again), MAX_RECORDS):
-                    some = again[at : at + MAX_RECORDS]
-                    await self._keep(some, await self._sender.collection(some), is_last=True)
+                    ids = [row.m3ter_id for row in again[at : at + MAX_RECORDS]]
+                    some = await entity_copies.waiting_among(place.db, place.integration_id, ids)
+                    for alike in parts(some, is_all=True):
+                        await self._keep(alike, await self._sender.collection(alike), is_last=True)
 
     async def _keep(
         self, rows: Sequence[Waiting], results: Sequence[RowResult], *, is_last: bool = False

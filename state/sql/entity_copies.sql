@@ -121,6 +121,12 @@ WHERE integration_id = $1 AND status = 'WAITING' AND due_at <= now() AND m3ter_i
 ORDER BY due_at, m3ter_id
 LIMIT $2;
 
+-- waiting_among --
+-- Those of $2 that are due
+SELECT m3ter_id, action, digest, payload, salesforce_id, attempts, changed_at FROM entity_copies
+WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]) AND status = 'WAITING' AND due_at <= now()
+ORDER BY due_at, m3ter_id;
+
 -- count_waiting --
 -- How many are due, counting no further than $2
 SELECT count(*) FROM (
