@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -66,7 +66,7 @@ class Round:
 
 @dataclass(slots=True)
 class Scaled:
-    """The house, the integrations of Accounts and Bills, and how many accounts m3ter has."""
+    """The house, its integrations, and how many accounts m3ter has."""
 
     house: House
     sandbox: LocalSandbox
@@ -128,14 +128,16 @@ def calls_for(records: int) -> int:
 
 
 @asynccontextmanager
-async def company(server: str, accounts: int, more: str = QUIET) -> AsyncIterator[Scaled]:
+async def company(
+    server: str, accounts: int, *, kinds: Collection[EntityType] = (EntityType.ACCOUNT, EntityType.BILL)
+) -> AsyncIterator[Scaled]:
     """So many accounts and three times as many bills in m3ter, nothing in Salesforce, no daemon yet."""
     async with (
         local_sandbox(serving.Options(empty=True, m3ter_scale=accounts)) as sandbox,
-        stage.staged(sandbox, server, more) as staged,
+        stage.staged(sandbox, server, QUIET) as staged,
     ):
         house = staged.house
         await integrations.disable(house.db, house.integration.name)
         await copying.declare(house)
-        syncs = {kind: await copying.added(house, kind) for kind in (EntityType.ACCOUNT, EntityType.BILL)}
+        syncs = {kind: await copying.added(house, kind) for kind in kinds}
         yield Scaled(house, sandbox, accounts, syncs, staged.m3sync)

@@ -12,7 +12,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import cold_start, intake, latency, memory, restart, resync
+from tests.bench import cold_start, copies, intake, latency, memory, restart, resync
 from tests.bench.rows import Row, number
 
 QUANTITIES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
@@ -20,6 +20,7 @@ QUANTITIES: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "intake": intake.measure,
     "resync": resync.measure,
     "memory": memory.measure,
+    "copies": copies.measure,
     "restart": restart.measure,
     "cold_start": cold_start.measure,
 }
