@@ -9,6 +9,7 @@ from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.live import Live
 from daemon.to_salesforce.mapping.errors import RecordUnfit
 from daemon.to_salesforce.place import Place
+from state import entity_copies
 from state.entity_models import Removal
 
 CREATE, UPDATE, UNFIT = "create", "update", "cannot be written"
@@ -110,9 +111,12 @@ async def _compared(
 
 
 async def _removed(place: Place, records: Mapping[str, Live], removal: Removal) -> AsyncIterator[Difference]:
-    """Those that are marked already, and those that are kept, are no difference."""
+    """Those that are marked already, and those that are kept, here or by another integration, are none."""
     mark = place.target.mark_field
+    shared = await entity_copies.kept_elsewhere(place.db, place.integration_id, list(records))
     for key, record in records.items():
+        if key in shared:
+            continue
         if removal is Removal.DELETE:
             yield Difference(key, record.record_id, removal.value)
         elif removal is Removal.MARK and mark and record.fields.get(mark) is None:

@@ -20,6 +20,9 @@ from state.entity_models import Refused
 
 log = structlog.get_logger(__name__)
 
+# A page that is refused each time must not be read up to for ever.
+_MOST_BEGINNINGS = 3
+
 Entities = Sequence[dict[str, Any]]
 
 
@@ -38,6 +41,7 @@ class Poller:
         self._place = place
         self._turn = turn
         self._mapper = Mapper.of(place.target, place.settings.custom_fields)
+        self._beginnings = 0
         self._pages: asyncio.Queue[Read | None] = asyncio.Queue(max(1, place.manner.lookahead))
 
     async def scan(self) -> None:
@@ -76,7 +80,8 @@ class Poller:
         try:
             return await asked(token)
         except RejectedError as error:
-            if token is None:
+            self._beginnings += 1
+            if token is None or self._beginnings > _MOST_BEGINNINGS:
                 raise
             # Nobody says how long a token is good; what was seen so far stays seen.
             log.warning("scan begins its list anew", integration=place.name, reason=error.message)

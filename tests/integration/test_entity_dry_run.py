@@ -69,3 +69,16 @@ async def test_after_a_run_only_what_differs_from_live_salesforce_is_told(house:
     assert found[0].fields == {"Code__c": ("by hand", "crowd-00000")}
     assert found[0].salesforce_id == record["Id"]
     assert cost.writing_calls == 2
+
+
+async def test_a_record_that_another_integration_keeps_is_not_to_be_marked(house: House) -> None:
+    ids = await copying.load(house, "Account", copying.rows(2))
+    one = await copying.added(house, EntityType.ACCOUNT, "one")
+    other = await copying.added(house, EntityType.ACCOUNT, "other", account_ids=(ids[0],))
+    async with copying.copying(house):
+        for sync in (one, other):
+            await copying.ended(house, sync)
+    left = await copying.edited(house, one, restricted_account_ids=tuple(ids))
+    found, cost = await told(house, left)
+    assert [(each.m3ter_id, each.action) for each in found] == [(ids[1], "mark")]
+    assert cost.removals == 1

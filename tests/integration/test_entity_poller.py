@@ -135,3 +135,17 @@ async def test_nothing_is_in_salesforce_twice_after_the_lease_was_lost(house: Ho
     assert run.pages == 6
     assert (run.entities_read, run.written) == (600, 600)
     assert (await entity_copies.census(house.db, sync.integration.integration_id))[CopyStatus.WRITTEN] == 600
+
+
+async def test_a_page_that_m3ter_refuses_each_time_ends_the_run_with_its_message(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(150))
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    match = {"path": "*/accounts", "query": "*nextToken*"}
+    await house.sandbox.m3ter_control.fault("status", match=match, status=400)
+    run = await copying.once(house, sync)
+    assert run.status is RunStatus.ERROR
+    assert "400" in run.error or "m3ter" in run.error
+    assert run.pages <= 5
+    await house.sandbox.m3ter_control.clear_faults()
+    again = await copying.once(house, sync)
+    assert (again.status, again.entities_read) == (RunStatus.COMPLETE, 150)
