@@ -84,12 +84,15 @@ async def again(house: House, sync: EntitySync) -> EntityRun:
 
 
 async def once(house: House, sync: EntitySync, manner: Manner = HASTY) -> EntityRun:
-    """One run in a daemon that lives only for it: the first, or one more."""
+    """One run in a daemon that lives only for it: the first, or one more.
+
+    That is asked for before the daemon starts, so that its feed does not do the work of it instead.
+    """
     before = await entity_runs.list_runs(house.db, sync.integration.integration_id)
+    if before:
+        await entity_runs.ask(house.db, sync.integration.integration_id, RunCause.MANUAL)
     async with copying(house, manner):
-        if before:
-            return await again(house, sync)
-        return await ended(house, sync)
+        return await ended(house, sync, len(before) + 1)
 
 
 async def copies(
