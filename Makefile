@@ -21,7 +21,7 @@ TESTS := .venv/tests-$(VERSION)
 # Most tests wait for something most of the time: four processes keep two cores busy.
 AT_ONCE ?= --numprocesses=4 --dist=worksteal
 LONG_crash := tests/acceptance/every_crash_point.py tests/acceptance/every_entity_crash_point.py
-LONG_faults := tests/acceptance/every_call_fault.py tests/acceptance/every_outage.py
+LONG_faults := tests/acceptance/every_call_fault.py tests/acceptance/every_entity_call_fault.py tests/acceptance/every_outage.py
 LONG_soak := tests/acceptance/every_soak.py tests/acceptance/every_entity_scale.py
 
 help:

@@ -51,6 +51,12 @@ async def delete(stage: EntityScene) -> None:
     stage.seen.note()
 
 
+async def change(stage: EntityScene) -> None:
+    """`edit` and `delete` at once."""
+    await edit(stage)
+    await delete(stage)
+
+
 async def unheard(stage: EntityScene) -> None:
     """Much changes of which no event tells: a run is to find it."""
     await edit(stage)

@@ -1,0 +1,48 @@
+"""Each fault once and each kind of call of an entity data sync once: all ends as if nothing had been."""
+
+import itertools
+from pathlib import Path
+
+from tests.acceptance.entity_fault_matrix import STORIES, Story, matrix, recorded
+from tests.acceptance.fault_matrix import FAULTS, Case, Kind, judge
+from tests.acceptance.scenes import Ground
+from tests.acceptance.test_call_faults import LOST, is_write
+
+KINDS = (
+    *("m3ter POST /oauth", "m3ter GET", "eventName=billing.balanceamount.updated"),
+    *("salesforce POST /services/oauth2", "PATCH", "DELETE", "jobs/ingest ", "batches", "successfulResults"),
+)
+
+
+async def test_each_fault_and_each_kind_of_call_once_ends_as_if_nothing_had_been(
+    database_server: str, database_template: str, tmp_path: Path
+) -> None:
+    ground = Ground(database_server, database_template, tmp_path)
+    first: dict[str, tuple[Story, int, Kind]] = {}
+    named: list[str] = []
+    for story in STORIES:
+        for number, step in enumerate(await recorded(ground, story)):
+            for kind in sorted(step):
+                named.append(f"{kind} ")
+                first.setdefault(sort_of(kind), (story, number, kind))
+    assert [name for name in KINDS if name not in " ".join(named)] == []
+    judge(await matrix(ground, sampled(list(first.values()))))
+
+
+def sort_of(kind: Kind) -> str:
+    """Lists of all types are one sort, and so are writes to all objects, and all names of events."""
+    path = kind.path.partition("/v67.0")[2] or kind.path.partition("/organizations/*/")[2] or kind.path
+    is_list = kind.system == "m3ter" and kind.method == "GET" and not path.startswith("events")
+    place = "a list" if is_list else path.replace("m3ter_", "").partition("sobjects/")[0]
+    return f"{kind.system} {kind.method} {place} {'one' if 'sobjects/' in path else ''}"
+
+
+def sampled(first: list[tuple[Story, int, Kind]]) -> list[tuple[Story, Case]]:
+    """A lost answer at each sort of write; at the other calls all other faults, in turn."""
+    lost, others = itertools.cycle(LOST), itertools.cycle([name for name in FAULTS if name not in LOST])
+    cases = [
+        (story, Case(number, kind, next(lost if is_write(kind) else others))) for story, number, kind in first
+    ]
+    missing = sorted(FAULTS.keys() - {case.fault for _, case in cases})
+    more = zip(missing, itertools.cycle(first), strict=False)
+    return cases + [(story, Case(number, kind, fault)) for fault, (story, number, kind) in more]
