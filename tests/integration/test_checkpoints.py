@@ -161,7 +161,7 @@ async def test_a_channel_that_the_mapping_needs_later_begins_with_its_import(
     reader = Reader(integration.integration_id, ORG)
     first = await begun(db, reader)
     await advance(db, reader, accounts="10")
-    saved = await field_mappings.save(db, integration.field_mapping_name, "another text")
+    saved = await field_mappings.save(db, str(integration.field_mapping_name), "another text")
     later = await begun(db, reader, ORDERS)
     assert later.since == saved.updated_at > first.since
     assert (await begun(db, reader)).replay_id == "10", "the other goes on"

@@ -35,7 +35,7 @@ async def accounts(
 
 async def test_an_echo_is_one_for_every_integration_that_hears_it(house: House) -> None:
     one = house.integration
-    mapping = await field_mappings.get(house.db, one.field_mapping_id)
+    mapping = await field_mappings.get(house.db, str(one.field_mapping_id))
     twin = await integrations.add(
         house.db,
         NewIntegration(

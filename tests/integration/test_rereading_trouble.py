@@ -136,7 +136,8 @@ async def test_the_lease_is_prolonged_while_a_page_takes_long(house: House) -> N
 
 async def test_a_window_of_a_newer_field_mapping_is_left_to_whoever_goes_by_that_one(house: House) -> None:
     async with rereading(house):
-        await field_mappings.save(house.db, house.integration.field_mapping_name, presets.text("account"))
+        name = str(house.integration.field_mapping_name)
+        await field_mappings.save(house.db, name, presets.text("account"))
         await opened(house, window("Account"))
         [left] = await until(lambda: postponed(house))
     assert left.is_open

@@ -199,7 +199,7 @@ async def line_of(house: House, deal: str) -> str:
 
 async def mend_own_mapping(house: House) -> None:
     text = presets.text("opportunity") + "\n# imported once more\n"
-    await field_mappings.save(house.db, house.integration.field_mapping_name, text)
+    await field_mappings.save(house.db, str(house.integration.field_mapping_name), text)
 
 
 async def test_a_channel_that_never_had_an_event_misses_nothing_across_a_restart(
