@@ -111,6 +111,8 @@ async def scene(
         stage = EntityScene(house, sandbox, config, place / "points.log", entity_hurried.main)
         stage.seen.is_deleted_too = given.get("on_deletion") is Removal.DELETE
         stage.company.found()
+        # Of what is there already no event tells: only a scan finds it, and what that misses stays missed.
+        sandbox.running.organization.events._kept.clear()
         stage.seen.note()
         await integrations.disable(db, house.integration.name)
         await copying.declare(house)

@@ -1,10 +1,13 @@
 """Each fault once and each kind of call of an entity data sync once: all ends as if nothing had been."""
 
 import itertools
+import tempfile
 from pathlib import Path
 
-from tests.acceptance.entity_fault_matrix import STORIES, Story, matrix, recorded
+from tests.acceptance import outages
+from tests.acceptance.entity_fault_matrix import STORIES, Story, matrix, recorded, settled, staged
 from tests.acceptance.fault_matrix import FAULTS, Case, Kind, judge
+from tests.acceptance.house import until
 from tests.acceptance.scenes import Ground
 from tests.acceptance.test_call_faults import LOST, is_write
 
@@ -46,3 +49,21 @@ def sampled(first: list[tuple[Story, int, Kind]]) -> list[tuple[Story, Case]]:
     missing = sorted(FAULTS.keys() - {case.fault for _, case in cases})
     more = zip(missing, itertools.cycle(first), strict=False)
     return cases + [(story, Case(number, kind, fault)) for fault, (story, number, kind) in more]
+
+
+async def test_the_database_killed_while_records_are_written_misses_and_doubles_nothing() -> None:
+    with tempfile.TemporaryDirectory(prefix="m3e-") as place:
+        opened = outages.own_ground(Path(place))
+        async with opened as (ground, data), staged(ground, "killed", STORIES[0]) as stage:
+            control = stage.sandbox.salesforce_control
+            match = {"method": "PATCH", "path": "*/composite/sobjects/*"}
+            await control.fault("latency", seconds=0.4, skip=1, times=1, match=match)
+
+            async def is_held() -> bool:
+                return any(fault["hits"] for fault in await control.faults())
+
+            async with stage.daemon():
+                await until(is_held)
+                await outages.kill(data)
+                await settled(stage, seconds=90)
+            assert await stage.wrongs() == []
