@@ -30,7 +30,7 @@ class Demo:
     def said(self) -> str:
         return (self.directory / "said").read_text()
 
-    async def says(self, text: str, seconds: float = 60) -> None:
+    async def says(self, text: str, seconds: float = 120) -> None:
         """Wait until it has printed this, or has ended."""
 
         async def is_said() -> bool:

@@ -49,7 +49,8 @@ async def test_a_won_opportunity_arrives_with_all_six_objects(house: House, oppo
     async with houses.daemon(house):
         await change(house, opportunity_id, WON)
         run = (await runs_of(house, opportunity_id, 1))[0]
-    assert (run.status, run.sync_status, run.cause) == (RunStatus.COMPLETE, SyncStatus.COMPLETED, "change")
+    assert (run.status, run.sync_status) == (RunStatus.COMPLETE, SyncStatus.COMPLETED)
+    assert run.cause in {"change", "reread"}, "the first window may meet it before its event does"
     assert await house.census() == SIX_OBJECTS
     mappings = await house.all("externalmappings")
     assert {each["externalTable"] for each in mappings} == {"Account", "Opportunity", "OpportunityLineItem"}

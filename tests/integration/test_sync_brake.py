@@ -132,9 +132,13 @@ async def test_after_the_pause_the_record_is_synced_as_it_then_is(house: House, 
         assert await contract_name(house) != "As it is in the end"
         await house.db.execute("UPDATE brakes SET until_at = now(); UPDATE inbox SET due_at = now()")
         await until(lambda: _is_named(house, "As it is in the end"))
-    assert await inbox.find(house.db, record_id=won) == []
+        await until(lambda: _is_through(house, won))
     (status,) = await insights.statuses(house.db)
     assert not [each for each in status.issues if each.kind is IssueKind.PING_PONG]
+
+
+async def _is_through(house: House, record_id: str) -> bool:
+    return await inbox.find(house.db, record_id=record_id) == []
 
 
 async def _is_named(house: House, name: str) -> bool:

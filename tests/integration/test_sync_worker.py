@@ -16,7 +16,7 @@ from daemon.to_m3ter import presets
 from daemon.to_m3ter.tasks import Manner, Tasks
 from state import credentials, health, inbox, vault
 from state.database import Pool, transaction
-from state.models import Cause, Claim, InboxStatus, RunStatus
+from state.models import Cause, Claim, Credential, InboxStatus, RunStatus
 from state.run_models import Run
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
@@ -71,6 +71,14 @@ async def row_of(house: House, record_id: str) -> Any:
     return next(iter(await inbox.find(house.db, record_id=record_id)), None)
 
 
+def credential_that(house: House, *, is_authorized: bool) -> Callable[[], Awaitable[Credential | None]]:
+    async def found() -> Credential | None:
+        credential = await credentials.show(house.db, "m3ter")
+        return credential if credential.is_authorized is is_authorized else None
+
+    return found
+
+
 def held(house: House) -> Callable[[], Awaitable[bool]]:
     async def is_held() -> bool:
         return any(each["holding"] for each in await house.sandbox.m3ter_control.faults())
@@ -107,11 +115,15 @@ async def test_an_outage_uses_up_no_attempt_and_is_logged_once_at_each_end(house
             ailing = [each.subject for each in await health.all(house.db) if not each.is_well]
             await house.sandbox.m3ter_control.clear_faults()
             await until(ended(house, record_id, RunStatus.COMPLETE))
+            await until(lambda: _is_well(house, "m3ter:m3ter"))
     assert row.attempts <= 1
     assert ailing == ["m3ter:m3ter"]
     outages = [line["event"] for line in logged if line["event"].startswith("outage")]
     assert outages == ["outage began", "outage ended"]
-    assert {each.subject for each in await health.all(house.db) if each.is_well} >= {"m3ter:m3ter"}
+
+
+async def _is_well(house: House, subject: str) -> bool:
+    return subject in {each.subject for each in await health.all(house.db) if each.is_well}
 
 
 async def _count(house: House, record_id: str, count: int) -> bool:
@@ -126,12 +138,12 @@ async def test_a_refused_credential_pauses_and_says_so_until_it_is_accepted(hous
     )
     async with working(house):
         await until(ended(house, record_id, RunStatus.AUTH_FAILED))
-        refused = await credentials.show(house.db, "m3ter")
+        # What a system says of a credential is noted beside the run, so a moment after it.
+        refused = await until(credential_that(house, is_authorized=False))
         await house.sandbox.m3ter_control.clear_faults()
         await until(ended(house, record_id, RunStatus.COMPLETE))
-    assert not refused.is_authorized
+        await until(credential_that(house, is_authorized=True))
     assert "invalid_client" in str(refused.error)
-    assert (await credentials.show(house.db, "m3ter")).is_authorized
 
 
 async def test_a_holder_that_lost_its_lease_writes_nothing_more(house: House) -> None:
