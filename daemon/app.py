@@ -11,7 +11,7 @@ import structlog
 
 from connectors.errors import RejectedError
 from connectors.salesforce.models import to_id18
-from daemon import manners, retries, supervisor, waiting
+from daemon import location, manners, retries, supervisor, waiting
 from daemon.clients import Links
 from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
@@ -24,7 +24,7 @@ from daemon.to_m3ter.tasks import Tasks
 from daemon.to_salesforce import tasks as entity_tasks
 from daemon.web import serving
 from daemon.web.sources import Sources
-from state import credentials, database, embedded, health, migrations, retention, signals
+from state import credentials, database, health, migrations, retention, signals
 from state.database import Pool
 from state.errors import DatabaseUnavailable
 from state.signals import Signal
@@ -117,7 +117,7 @@ async def sync_one(settings: Settings, ids: list[str], integration: str | None =
     record_id = by_hand.one_id(ids)
     if isinstance(record_id, SyncResult):
         return record_id
-    async with location(settings) as url, database.connect(url, min_size=1, max_size=4) as db:
+    async with location.of_database(settings) as url, database.connect(url, min_size=1, max_size=4) as db:
         if await migrations.pending(db):
             raise ConfigurationError(
                 "The database is not laid out for this version of m3sync.", "Run `m3sync migrate` first."
@@ -135,16 +135,6 @@ async def links_of(settings: Settings, db: Pool) -> AsyncIterator[Links]:
     kept = await credentials.open_vault(db, settings.vault_key_path)
     async with Links(db, kept, manners.patience(settings)) as links:
         yield links
-
-
-@asynccontextmanager
-async def location(settings: Settings) -> AsyncIterator[str]:
-    """Where the database is: the URL set, or the embedded server's while inside."""
-    if settings.database_url is not None:
-        yield settings.database_url
-    else:
-        async with embedded.server(settings.state_directory) as url:
-            yield url
 
 
 @asynccontextmanager
@@ -169,7 +159,7 @@ async def _reach(settings: Settings, open_things: AsyncExitStack) -> Pool:
     # Each worker may hold one connection while its lease is renewed on another; listeners keep four. Entity
     # data syncs share what is left: of each run one transaction goes on at a time.
     size = max(settings.database.max_size, settings.worker.in_flight * 2 + 13)
-    url = await open_things.enter_async_context(location(settings))
+    url = await open_things.enter_async_context(location.of_database(settings))
     opening = database.connect(url, min_size=settings.database.min_size, max_size=size)
     db = await open_things.enter_async_context(opening)
     await migrations.migrate(db)

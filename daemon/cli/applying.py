@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from daemon.cli import configured, planning, printing, session, toml_text
+from daemon.cli.options import AsJson
 from daemon.cli.planning import Change, Present
-from daemon.cli.running import AsJson
 from daemon.cli.session import WRONG_USAGE, CommandFailed, command
 from state import database
 

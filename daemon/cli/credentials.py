@@ -12,8 +12,8 @@ from connectors.m3ter import rest as m3ter_rest
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce import rest as salesforce_rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.cli import entering, printing, running, session
-from daemon.cli.running import AsJson
+from daemon.cli import entering, options, printing, session
+from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, CommandFailed, Session, command
 from daemon.web import wording
 from state import credentials
@@ -57,7 +57,7 @@ async def add(
 @group.callback(invoke_without_command=True)
 def alone(context: typer.Context, *, as_json: AsJson = False) -> None:
     """How to log in to Salesforce and m3ter; by itself as `list`."""
-    if running.is_alone(context):
+    if options.is_alone(context):
         list_all(as_json=as_json)
 
 

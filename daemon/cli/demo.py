@@ -13,9 +13,9 @@ from connectors.salesforce import rest
 from daemon import app, logs
 from daemon.cli import demo_stage, printing
 from daemon.cli.demo_stage import Stage
-from daemon.cli.running import stop_on_signals
 from daemon.cli.sandbox import DEMO_SANDBOX, client_credential
 from daemon.cli.session import CommandFailed, command
+from daemon.cli.stopping import stop_on_signals
 from daemon.settings import Settings
 from daemon.web import wording
 from state import database, embedded, health, insights, integrations, migrations

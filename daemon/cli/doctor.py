@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from connectors.exchange import Limits
-from daemon import app, manners
+from daemon import location, manners
 from daemon.cli import printing, session
-from daemon.cli.running import AsJson
+from daemon.cli.options import AsJson
 from daemon.cli.session import DONE, FAILED, UNCONFIGURED, command
 from daemon.clients import Patience
 from daemon.configuration import ConfigurationError
@@ -64,7 +64,7 @@ async def _examined() -> list[Finding]:
 async def _beyond(settings: Settings) -> list[Finding]:
     try:
         async with (
-            app.location(settings) as url,
+            location.of_database(settings) as url,
             database.connect(url, min_size=1, max_size=4) as db,
         ):
             return await examining.examine(settings, db, manners.naming(settings), Patience(_LIMITS, _LIMITS))

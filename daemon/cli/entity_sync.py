@@ -8,7 +8,6 @@ from uuid import UUID
 import typer
 
 from daemon.cli import (
-    entity_dry_run,
     entity_following,
     entity_options,
     entity_settings,
@@ -30,7 +29,7 @@ from daemon.cli.entity_options import (
     ScheduleText,
 )
 from daemon.cli.following import Ended
-from daemon.cli.running import AsJson
+from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, INTERRUPTED, UNCONFIGURED, CommandFailed, Session, command
 from daemon.web import entity_wording
 from state import entity_copies, entity_runs, entity_syncs, health, integrations
@@ -123,6 +122,9 @@ async def run(
         sync = await of_entities(opened.db, name)
         _check_connected(sync)
         if dry_run:
+            # It alone of this group needs the daemon's own parts, which take long to import.
+            from daemon.cli import entity_dry_run  # noqa: PLC0415
+
             return await entity_dry_run.show(opened, sync, limit=limit, as_json=as_json)
         _check_enabled(sync)
         run_id = await entity_runs.ask(opened.db, sync.integration.integration_id, RunCause.MANUAL)

@@ -6,7 +6,7 @@ import typer
 
 from connectors.salesforce.models import to_id18
 from daemon.cli import entity_tables, printing, runs, session
-from daemon.cli.running import AsJson
+from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, command
 from daemon.web import rereading, telling, wording
 from state import insights

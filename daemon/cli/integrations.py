@@ -11,9 +11,9 @@ from daemon.cli import (
     entity_settings,
     entity_sync,
     entity_tables,
+    options,
     planning,
     printing,
-    running,
     session,
 )
 from daemon.cli.entity_options import (
@@ -28,7 +28,7 @@ from daemon.cli.entity_options import (
     ScheduleText,
 )
 from daemon.cli.entity_settings import Given, wrong
-from daemon.cli.running import AsJson
+from daemon.cli.options import AsJson
 from daemon.cli.session import UNCONFIGURED, WRONG_USAGE, CommandFailed, command
 from daemon.to_m3ter.mapping import document
 from daemon.web import entity_wording
@@ -155,7 +155,7 @@ def _next_step(made: Integration) -> str:
 @group.callback(invoke_without_command=True)
 def alone(context: typer.Context, *, as_json: AsJson = False) -> None:
     """The configured flows; by itself as `list`."""
-    if running.is_alone(context):
+    if options.is_alone(context):
         list_all(as_json=as_json)
 
 

@@ -10,8 +10,8 @@ import typer
 from connectors.m3ter import shapes
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.cli import printing, reading, running, session
-from daemon.cli.running import AsJson
+from daemon.cli import options, printing, reading, session
+from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, Session, command
 from daemon.doctor import proving
 from daemon.to_m3ter import presets
@@ -27,7 +27,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME")]
 @group.callback(invoke_without_command=True)
 def alone(context: typer.Context, *, as_json: AsJson = False) -> None:
     """Which Salesforce field feeds which m3ter field; by itself as `list`."""
-    if running.is_alone(context):
+    if options.is_alone(context):
         list_all(as_json=as_json)
 
 

@@ -1,32 +1,62 @@
 """The program itself: global options, every command in its place, and what is left to go wrong."""
 
+import importlib
 import importlib.metadata
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from daemon.cli import (
-    applying,
-    credentials,
-    demo,
-    doctor,
-    explain,
-    integrations,
-    mappings,
-    running,
-    runs,
-    salesforce,
-    sandbox,
-    session,
-    status,
-    syncing,
-)
+from daemon.cli import session
+
+# The parts of a command are imported when it is called: some need a good part of a second.
+_COMMANDS = {
+    "run": "running:run",
+    "demo": "demo:demo",
+    "sandbox": "sandbox:group",
+    "migrate": "running:migrate",
+    "doctor": "doctor:doctor",
+    "status": "status:status",
+    "sync": "syncing:sync",
+    "integrations": "integrations:group",
+    "credentials": "credentials:group",
+    "mappings": "mappings:group",
+    "runs": "runs:group",
+    "salesforce": "salesforce:group",
+    "apply": "applying:apply",
+    "export": "applying:export",
+    "explain": "explain:explain",
+}
+
+
+class _Commands(dict[str, Any]):
+    """Where each command is, and the command itself when it is got."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            return default
+        module, attribute = self[name].split(":")
+        found = getattr(importlib.import_module(f"daemon.cli.{module}"), attribute)
+        parent = typer.Typer(add_completion=False, rich_markup_mode=None)
+        if isinstance(found, typer.Typer):
+            parent.add_typer(found, name=name)
+        else:
+            parent.command(name)(found)
+        return typer.main.get_group(parent).commands[name]
+
+
+class _Program(TyperGroup):
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self.commands = _Commands(_COMMANDS)
+
 
 program = typer.Typer(
     name="m3sync",
+    cls=_Program,
     help="Keeps Salesforce and m3ter in step, both ways.",
     epilog="Exit codes: 0 done, 1 it failed, 2 wrong usage, 3 it needs configuration.",
     no_args_is_help=True,
@@ -60,23 +90,6 @@ def _globally(
     ] = False,
 ) -> None:
     session.config_file.set(config)
-
-
-program.command("run")(running.run)
-program.command("demo")(demo.demo)
-program.add_typer(sandbox.group, name="sandbox")
-program.command("migrate")(running.migrate)
-program.command("doctor")(doctor.doctor)
-program.command("status")(status.status)
-program.command("sync")(syncing.sync)
-program.add_typer(integrations.group, name="integrations")
-program.add_typer(credentials.group, name="credentials")
-program.add_typer(mappings.group, name="mappings")
-program.add_typer(runs.group, name="runs")
-program.add_typer(salesforce.group, name="salesforce")
-program.command("apply")(applying.apply)
-program.command("export")(applying.export)
-program.command("explain")(explain.explain)
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from uuid import UUID
 import typer
 
 from connectors.salesforce.models import to_id18
-from daemon.cli import entity_tables, printing, running, session
-from daemon.cli.running import AsJson
+from daemon.cli import entity_tables, options, printing, session
+from daemon.cli.options import AsJson
 from daemon.cli.session import CommandFailed, command
 from daemon.web import entity_wording, wording
 from state import entity_runs, inbox, integrations, runs
@@ -39,7 +39,7 @@ def alone(
     as_json: AsJson = False,
 ) -> None:
     """What was run, and what came of it; by itself as `list`."""
-    if running.is_alone(context):
+    if options.is_alone(context):
         list_all(failed=failed, integration=integration, record=record, limit=limit, as_json=as_json)
 
 

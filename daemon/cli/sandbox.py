@@ -17,8 +17,8 @@ from connectors.salesforce.models import SalesforceCredential
 from connectors.sandbox import serving
 from daemon import logs
 from daemon.cli import printing, session
-from daemon.cli.running import stop_on_signals
 from daemon.cli.session import CommandFailed, command
+from daemon.cli.stopping import stop_on_signals
 
 # Where `m3sync demo`, started in the same directory, writes how to reach its sandbox.
 DEMO_SANDBOX = Path(".demo/sandbox.json")

@@ -13,7 +13,7 @@ import structlog
 import typer
 
 from connectors.errors import SyncError
-from daemon import app, logs, settings
+from daemon import location, logs, settings
 from daemon.cli import printing
 from daemon.configuration import ConfigurationError
 from daemon.settings import Settings
@@ -69,7 +69,7 @@ async def opened(*, needs_schema: bool = True) -> AsyncIterator[Session]:
     Raises StateError, ConfigurationError, or CommandFailed while the database is not laid out yet.
     """
     found = load_settings()
-    async with app.location(found) as url, database.connect(url, min_size=1, max_size=4) as db:
+    async with location.of_database(found) as url, database.connect(url, min_size=1, max_size=4) as db:
         if needs_schema and await migrations.pending(db):
             raise CommandFailed(
                 "The database is not laid out for this version of m3sync.",

@@ -5,7 +5,7 @@ from datetime import datetime
 import typer
 
 from daemon.cli import entity_tables, presence, printing, runs, session
-from daemon.cli.running import AsJson
+from daemon.cli.options import AsJson
 from daemon.cli.session import command
 from daemon.web import entity_wording, rereading, wording
 from state import entity_insights, health, insights

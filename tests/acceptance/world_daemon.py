@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon import app, logs
-from daemon.cli.running import stop_on_signals
+from daemon.cli.stopping import stop_on_signals
 from daemon.settings import Settings
 from tests.acceptance import killing
 
