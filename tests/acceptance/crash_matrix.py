@@ -2,12 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from tests.acceptance import scenes
-from tests.acceptance.scenarios import SCENARIOS, Scenario
+from tests.acceptance.scenarios import Scenario
 from tests.acceptance.scenes import Ground, Scene
 
 AT_ONCE = 4
@@ -25,6 +25,7 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
+S = TypeVar("S", bound=Named)
 S_co = TypeVar("S_co", bound=Named, covariant=True)
 
 
@@ -93,14 +94,19 @@ async def killed(ground: Ground, name: str, death: Death[Scenario]) -> End:
         return End(death, died, await stage.wrongs())
 
 
-async def matrix(ground: Ground, deaths: Iterable[Death[Scenario]]) -> list[End]:
+async def matrix(
+    ground: Ground,
+    deaths: Iterable[Death[S]],
+    kill: Callable[[Ground, str, Death[S]], Awaitable[End]],
+    at_once: int = AT_ONCE,
+) -> list[End]:
     """All of them, some at a time."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    turn = asyncio.Semaphore(at_once)
 
-    async def one(number: int, death: Death[Scenario]) -> End:
+    async def one(number: int, death: Death[S]) -> End:
         async with turn:
             for each in range(TRIES):
-                end = await killed(ground, f"{number:04}-{each}", death)
+                end = await kill(ground, f"{number:04}-{each}", death)
                 if end.was_killed or end.wrongs:
                     break
             return end
@@ -122,13 +128,18 @@ def named(point: str) -> str:
     return _NUMBER.sub(" ", point)
 
 
-async def enumerated(ground: Ground) -> dict[str, list[str]]:
+async def enumerated(
+    ground: Ground,
+    scenarios: Sequence[S],
+    record: Callable[[Ground, int, S], Awaitable[list[str]]],
+    at_once: int = AT_ONCE,
+) -> dict[str, list[str]]:
     """The points of each scenario."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    turn = asyncio.Semaphore(at_once)
 
-    async def one(number: int, scenario: Scenario) -> list[str]:
+    async def one(number: int, scenario: S) -> list[str]:
         async with turn:
-            return await recorded(ground, number, scenario)
+            return await record(ground, number, scenario)
 
-    found = await asyncio.gather(*(one(number, scenario) for number, scenario in enumerate(SCENARIOS)))
-    return {scenario.name: points for scenario, points in zip(SCENARIOS, found, strict=True)}
+    found = await asyncio.gather(*(one(number, scenario) for number, scenario in enumerate(scenarios)))
+    return {scenario.name: points for scenario, points in zip(scenarios, found, strict=True)}

@@ -1,6 +1,5 @@
 """The crash matrix of entity data syncs: plays a scenario, kills the daemon at a point of it, judges."""
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,10 +95,10 @@ async def recorded(ground: Ground, number: int, scenario: EntityScenario) -> lis
         return points
 
 
-async def killed(ground: Ground, number: int, death: Death[EntityScenario]) -> End:
+async def killed(ground: Ground, name: str, death: Death[EntityScenario]) -> End:
     """What is wrong after the daemon was killed there and started again."""
     scenario = death.scenario
-    async with entity_scenes.scene(ground, f"{number:04}", more=scenario.more) as stage:
+    async with entity_scenes.scene(ground, name, more=scenario.more) as stage:
         died = await play(stage, scenario, death.point, death.again)
         await _see_through(stage, scenario, is_always=True)
         return End(death, died, await stage.wrongs())
@@ -113,25 +112,12 @@ async def _see_through(stage: EntityScene, scenario: EntityScenario, *, is_alway
 
 async def matrix(ground: Ground, deaths: Iterable[Death[EntityScenario]]) -> list[End]:
     """All of them, some at a time."""
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int, death: Death[EntityScenario]) -> End:
-        async with turn:
-            return await killed(ground, number, death)
-
-    return await asyncio.gather(*(one(number, death) for number, death in enumerate(deaths)))
+    return await crash_matrix.matrix(ground, deaths, killed, AT_ONCE)
 
 
 async def enumerated(ground: Ground, scenarios: Sequence[EntityScenario]) -> dict[str, list[str]]:
     """The points of each scenario."""
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number: int, scenario: EntityScenario) -> list[str]:
-        async with turn:
-            return await recorded(ground, number, scenario)
-
-    found = await asyncio.gather(*(one(number, scenario) for number, scenario in enumerate(scenarios)))
-    return {scenario.name: points for scenario, points in zip(scenarios, found, strict=True)}
+    return await crash_matrix.enumerated(ground, scenarios, recorded, AT_ONCE)
 
 
 def worth(points: Iterable[str]) -> list[str]:

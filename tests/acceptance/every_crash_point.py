@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.crash_matrix import MET_AT_LEAST, Death, judge, matrix, named, recorded
+from tests.acceptance.crash_matrix import MET_AT_LEAST, Death, judge, killed, matrix, named, recorded
 from tests.acceptance.scenarios import SCENARIOS
 from tests.acceptance.scenes import Ground
 
@@ -25,7 +25,7 @@ async def test_a_daemon_killed_at_every_point_loses_doubles_and_reorders_nothing
     ground: Ground, number: int
 ) -> None:
     points = await recorded(ground, number, SCENARIOS[number])
-    ends = await matrix(ground, [Death(SCENARIOS[number], point) for point in points])
+    ends = await matrix(ground, [Death(SCENARIOS[number], point) for point in points], killed)
     judge(ends)
     known = {named(point) for point in points}
     met = {named(end.death.point) for end in ends if end.was_killed}
@@ -42,4 +42,4 @@ async def test_a_daemon_killed_again_during_recovery_loses_doubles_and_reorders_
         Death(SCENARIOS[number], chance.choice(points), str(chance.randint(1, len(points))))
         for _ in range(TWICE)
     ]
-    judge(await matrix(ground, deaths))
+    judge(await matrix(ground, deaths, killed))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.crash_matrix import Death, enumerated, judge, matrix, named
+from tests.acceptance.crash_matrix import Death, enumerated, judge, killed, matrix, named, recorded
 from tests.acceptance.scenarios import SCENARIOS, Scenario
 from tests.acceptance.scenes import Ground
 
@@ -18,7 +18,7 @@ async def test_a_daemon_killed_at_each_kind_of_point_loses_doubles_and_reorders_
     ground: Ground,
 ) -> None:
     """The short form: each name once, now before and now after, in the scenario that passes it first."""
-    points = await enumerated(ground)
+    points = await enumerated(ground, SCENARIOS, recorded)
     deaths: dict[str, Death[Scenario]] = {}
     for number, scenario in enumerate(SCENARIOS):
         for name in sorted({named(point).rpartition(" ")[0] for point in points[scenario.name]}):
@@ -29,4 +29,4 @@ async def test_a_daemon_killed_at_each_kind_of_point_loses_doubles_and_reorders_
         if all(death.scenario != scenario for death in deaths.values()):
             deaths[scenario.name] = Death(scenario, points[scenario.name][len(points[scenario.name]) // 2])
     assert len([name for name in deaths if name.startswith("POST")]) >= 7
-    judge(await matrix(ground, deaths.values()))
+    judge(await matrix(ground, deaths.values(), killed))
