@@ -1,7 +1,6 @@
 """A house of its own with the daemon in a process that can be killed, and what is done to its org."""
 
 import asyncio
-import multiprocessing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,6 @@ from tests.acceptance import killing
 from tests.acceptance.house import House, until
 from tests.acceptance.witness import Witness
 from tests.sandboxes import LocalSandbox, local_sandbox
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.acceptance.killing"])
 
 UNSETTLED = {
     "records in the inbox": "SELECT count(*) FROM inbox",
@@ -61,7 +57,7 @@ class Scene:
         """A daemon that listens, or died of `fatal`; ended in order when left, unless it died."""
         await self.sandbox.salesforce_control.clear_journal()
         arguments = (str(self.log), fatal, ["--config", str(self.config), "run"])
-        process = PROCESSES.Process(target=self.program, args=arguments)
+        process = killing.PROCESSES.Process(target=self.program, args=arguments)
         process.start()
         try:
             await until(lambda: self._listens_or_died(process), seconds=60)

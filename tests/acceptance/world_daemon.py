@@ -1,7 +1,6 @@
 """A daemon in a process of its own, SIGKILLed at once or at the nth commit or outside write to come."""
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -13,8 +12,6 @@ from daemon.settings import Settings
 from tests.acceptance import killing
 
 UNARMED = 0
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.acceptance.world_daemon"])
 
 
 class Fuse:
@@ -58,7 +55,7 @@ class Daemon:
     def __init__(self, settings: Settings, log: Path) -> None:
         self.log = log
         self._settings = settings
-        self._left = PROCESSES.Value("i", UNARMED, lock=False)
+        self._left = killing.PROCESSES.Value("i", UNARMED, lock=False)
         self._process: Any = None
         self.deaths = 0
 
@@ -77,7 +74,7 @@ class Daemon:
     def start(self) -> None:
         if not self.is_alive:
             self.disarm()
-            process = PROCESSES.Process(target=main, args=(self._settings, str(self.log), self._left))
+            process = killing.PROCESSES.Process(target=main, args=(self._settings, str(self.log), self._left))
             process.start()
             self._process = process
 
