@@ -128,6 +128,8 @@ async def test_an_integration_cannot_be_half_sensible(db: Pool) -> None:
         await integrations.add(db, replace(new, salesforce_credential_id=added.m3ter_credential_id))
     with pytest.raises(Conflict, match="Agreements already"):
         await integrations.add(db, replace(new, name="Agreements"))
-    with pytest.raises(Conflict, match="The flow is"):
+    with pytest.raises(Conflict, match="Other cannot have the flow 'Backwards Sync'") as refused:
         await integrations.add(db, replace(new, flow="Backwards Sync"))
+    for flow in ("Account Sync", "Sales Agreement Sync", "Entity Data Sync"):
+        assert flow in refused.value.instruction
     assert [each.name for each in await integrations.list_all(db)] == ["Agreements"]
