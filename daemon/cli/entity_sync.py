@@ -12,6 +12,7 @@ from daemon.cli import (
     entity_options,
     entity_settings,
     entity_tables,
+    headway,
     presence,
     printing,
     session,
@@ -28,9 +29,9 @@ from daemon.cli.entity_options import (
     RestrictedIds,
     ScheduleText,
 )
-from daemon.cli.following import Ended
 from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, INTERRUPTED, UNCONFIGURED, CommandFailed, Session, command
+from daemon.cli.watching import Ended, Watcher
 from daemon.web import entity_wording
 from state import entity_copies, entity_runs, entity_syncs, health, integrations
 from state.database import Db
@@ -167,9 +168,9 @@ async def _asked(opened: Session, sync: EntitySync, run_id: UUID, *, as_json: bo
 
 
 async def _follow(opened: Session, sync: EntitySync, run_id: UUID, *, as_json: bool) -> int | None:
-    ended, found = await entity_following.follow(
-        opened.db, run_id, presence.fresh(opened.settings), is_silent=as_json
-    )
+    view = headway.view("Writing", is_silent=as_json)
+    watcher = Watcher(opened.db, view, presence.fresh(opened.settings))
+    ended, found = await entity_following.follow(watcher, run_id)
     if as_json:
         printing.document(entity_wording.run_document(found))
     if ended is Ended.INTERRUPTED:

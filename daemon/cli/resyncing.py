@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from connectors.errors import SyncError
 from daemon import app
-from daemon.cli import following, moments, presence, printing, session
-from daemon.cli.following import Ended, Follower, Lines, Silent, Terminal, Totals
+from daemon.cli import following, headway, moments, presence, printing, session
+from daemon.cli.following import Totals
 from daemon.cli.session import FAILED, INTERRUPTED, WRONG_USAGE, CommandFailed, Session
+from daemon.cli.watching import Ended, Watcher
 from daemon.to_m3ter import wishes
 from daemon.to_m3ter.wishes import Asked, Refused, Wish
 from daemon.web import wording
@@ -62,10 +63,9 @@ async def resync(span: Span, integration: str | None, *, waits: bool, as_json: b
                 absent = presence.is_absent(await health.all(opened.db), presence.fresh(opened.settings))
                 printing.line(f"No m3sync service is running. {_START}" if absent else _GOES_ON)
             return None
-        view = Silent() if as_json else Terminal() if printing.console().is_terminal else Lines()
-        with view:
-            fresh = presence.fresh(opened.settings)
-            ended, windows = await Follower(opened.db, asked.ids, view, fresh).follow()
+        view = headway.view("Syncing", is_silent=as_json)
+        watcher = Watcher(opened.db, view, presence.fresh(opened.settings))
+        ended, windows = await following.follow(watcher, asked.ids)
     if as_json:
         _document(windows)
     return _conclude(ended, windows, as_json=as_json)
