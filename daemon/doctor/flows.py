@@ -99,7 +99,7 @@ async def _target(where: str, salesforce: Salesforce, sync: EntitySync, naming: 
         for problem in records.custom_field_problems(target, settings.custom_fields)
     ]
     describe = await _describe(salesforce, target.object_name)
-    return found + objects.check(where, target, settings.custom_fields, describe)
+    return found + objects.check(where, target, settings, describe)
 
 
 async def _describe(salesforce: Salesforce, object_name: str) -> Mapping[str, Any] | None:

@@ -7,6 +7,7 @@ from daemon.doctor import findings
 from daemon.doctor.findings import Finding
 from daemon.to_salesforce import metadata
 from daemon.to_salesforce.targets import CUSTOM_OBJECTS, Target, TargetField
+from state.entity_models import EntitySyncSettings, Removal
 
 Describe = Mapping[str, Any]
 
@@ -25,26 +26,31 @@ _NAMED = 6
 
 
 def check(
-    where: str, target: Target, custom_fields: Mapping[str, str], describe: Describe | None
+    where: str, target: Target, settings: EntitySyncSettings, describe: Describe | None
 ) -> list[Finding]:
     """Every finding about one target; `describe` None where the org has no such object for our user."""
     if describe is None:
         message = f"Salesforce has no object {target.object_name} that m3sync's user can see."
         return [findings.bad(where, message, _mending(target))]
     fields = {str(each["name"]).lower(): each for each in describe.get("fields", ())}
-    found = [*_object(where, target, describe), *_missing(where, target, fields)]
+    found = [*_object(where, target, settings, describe), *_missing(where, target, fields)]
     for each in target.fields:
         if described := fields.get(each.name.lower()):
             place = f"{where}: {target.object_name}.{each.name}"
             found += _field(place, target, each, described)
-    found += _custom(where, target, custom_fields, fields)
+    found += _custom(where, target, settings.custom_fields, fields)
     if found:
         return found
     return [findings.good(where, f"{target.object_name} has all {len(target.fields)} fields.")]
 
 
-def _object(where: str, target: Target, describe: Describe) -> Iterator[Finding]:
-    lacking = [word for word in ("createable", "updateable") if not describe.get(word, False)]
+def _object(
+    where: str, target: Target, settings: EntitySyncSettings, describe: Describe
+) -> Iterator[Finding]:
+    needed = ["createable", "updateable"]
+    if Removal.DELETE in (settings.on_deletion, settings.on_leaving):
+        needed.append("deletable")
+    lacking = [word for word in needed if not describe.get(word, False)]
     if lacking:
         message = f"m3sync's user may not write {target.object_name}: it is not {' or '.join(lacking)}."
         yield findings.bad(where, message, _permission(target))
@@ -116,4 +122,4 @@ def _mending(target: Target) -> str:
 def _permission(target: Target) -> str:
     if target.namespace == CUSTOM_OBJECTS:
         return f"Give the user the permission set {metadata.SYNC_PERMISSIONS}."
-    return "Give the user a permission set that may create and edit it."
+    return "Give the user a permission set that may create and edit it, and delete where we do."

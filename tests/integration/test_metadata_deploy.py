@@ -12,6 +12,8 @@ from connectors.salesforce.models import SalesforceCredential
 from daemon.doctor import objects
 from daemon.doctor.findings import Verdict
 from daemon.to_salesforce import metadata, targets
+from daemon.to_salesforce.targets import Target
+from state.entity_models import EntitySyncSettings, EntityType, Namespace, Removal
 from tests.sandboxes import LocalSandbox
 
 
@@ -41,6 +43,10 @@ async def _deploy(sandbox: LocalSandbox, token: str) -> dict[str, Any]:
                 return result
 
 
+def _settings(target: Target, on_leaving: Removal = Removal.MARK) -> EntitySyncSettings:
+    return EntitySyncSettings(EntityType(target.entity_type), Namespace.CUSTOM, on_leaving=on_leaving)
+
+
 async def test_a_deployed_package_has_all_that_the_targets_need(sandbox: LocalSandbox) -> None:
     given = {key: sandbox.salesforce[key] for key in ("url", "client_id", "client_secret")}
     async with rest.open(SalesforceCredential.model_validate(given)) as salesforce:
@@ -49,5 +55,15 @@ async def test_a_deployed_package_has_all_that_the_targets_need(sandbox: LocalSa
         assert result["success"], result["details"]["componentFailures"]
         assert result["numberComponentErrors"] == 0
         for target in targets.every("Custom Objects"):
-            (found,) = objects.check("here", target, {}, await salesforce.describe(target.object_name))
+            describe = await salesforce.describe(target.object_name)
+            deleting = _settings(target, on_leaving=Removal.DELETE)
+            (found,) = objects.check("here", target, deleting, describe)
             assert found.verdict is Verdict.OK, found
+            # Whoever may not delete is no trouble where nothing is to be deleted.
+            undeletable = {**describe, "deletable": False}
+            (found,) = objects.check("here", target, _settings(target), undeletable)
+            assert found.verdict is Verdict.OK, found
+            (found,) = objects.check("here", target, deleting, undeletable)
+            assert found.verdict is Verdict.ERROR
+            assert "not deletable" in found.message
+            assert metadata.SYNC_PERMISSIONS in found.instruction
