@@ -1,11 +1,11 @@
 """Copies of m3ter entities in Salesforce: what is wanted there, what waits, and what became of each write."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from state import database, entity_runs, sql
+from state import database, sql
 from state.database import Connection, Db, Row
 from state.entity_models import (
     Backlog,
@@ -62,22 +62,27 @@ async def touch(tx: Connection, integration_id: UUID, entities: Collection[tuple
         await database.execute(tx, _SQL["touch"], integration_id, *_columns(entities))
 
 
-async def gone(tx: Connection, claim: RunClaim, *, action: Removal) -> int:
-    """At the end of a scan, what it has not met is removed() by this action; gives how many.
+async def unmet(
+    db: Db, claim: RunClaim, *, action: Removal, after: str, limit: int
+) -> tuple[list[str], str | None]:
+    """At the end of a scan, in the order of their ids: the first that it has not met of those after `after`,
+    and after which to ask for more, None when there are no more; there may be none and yet more.
 
-    One that left the filter is met too, when the caller has removed() it and then sees it. Raises LeaseLost.
+    Those with which this removal is done or under way are left out.
     """
-    await entity_runs.fence(tx, claim)
-    values = (claim.integration_id, claim.run_id, action.value)
-    rows = await database.fetch(tx, _SQL["unseen"], *values)
-    return await _remove(tx, claim.integration_id, [row["m3ter_id"] for row in rows], action)
+    values = (claim.integration_id, claim.run_id, action.value, after, limit)
+    row = await database.fetch_one(db, _SQL["unmet"], *values)
+    if row is None or row["latest"] is None:
+        return [], None
+    ids: list[str] = row["m3ter_ids"]
+    return ids, ids[-1] if len(ids) == limit else row["latest"]
 
 
 async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], action: Removal) -> int:
     """These are gone from m3ter or left the filter: marked, deleted or forgotten; gives how many.
 
-    One that was never written is just forgotten, and one whose record another integration keeps as well: the
-    last to let go of a record decides what becomes of it.
+    One whose record another integration keeps as well is just forgotten: the last to let go of a record
+    decides what becomes of it. One of which nobody knows whether it was written is unplaced().
     """
     ids = sorted(set(m3ter_ids))
     await _hold(tx, integration_id, ids)
@@ -102,6 +107,23 @@ async def waiting_among(db: Db, integration_id: UUID, m3ter_ids: Collection[str]
     """Those of these that are due, as they are to be written now."""
     rows = await database.fetch(db, _SQL["waiting_among"], integration_id, list(m3ter_ids))
     return [_waiting(row) for row in rows]
+
+
+async def unplaced(db: Db, integration_id: UUID, *, limit: int) -> list[str]:
+    """To be marked or deleted in a record that is not known, if there is one: a write may have been lost."""
+    rows = await database.fetch(db, _SQL["unplaced"], integration_id, limit)
+    return [row["m3ter_id"] for row in rows]
+
+
+async def placed(
+    tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], found: Mapping[str, str]
+) -> None:
+    """Of these unplaced ones those that are in Salesforce (m3ter id -> Salesforce id) are removed now, the
+    others forgotten."""
+    await _hold(tx, integration_id, m3ter_ids)
+    await database.execute(tx, _SQL["place"], integration_id, list(found), list(found.values()))
+    lost = [each for each in m3ter_ids if each not in found]
+    await database.execute(tx, _SQL["forget_unplaced"], integration_id, lost)
 
 
 async def count_waiting(db: Db, integration_id: UUID, *, up_to: int | None = None) -> int:
@@ -195,12 +217,11 @@ async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: 
         shared = await kept_elsewhere(tx, integration_id, ids)
     count = 0
     if shared:
-        count += await database.execute(tx, _SQL["forget"], integration_id, list(shared), Removal.KEEP.value)
+        count += await database.execute(tx, _SQL["forget"], integration_id, list(shared))
     rest = [each for each in ids if each not in shared]
-    count += await database.execute(tx, _SQL["forget"], integration_id, rest, action.value)
-    if action is not Removal.KEEP:
-        count += await database.execute(tx, _SQL["remove"], integration_id, rest, action.value)
-    return count
+    if action is Removal.KEEP:
+        return count + await database.execute(tx, _SQL["forget"], integration_id, rest)
+    return count + await database.execute(tx, _SQL["remove"], integration_id, rest, action.value)
 
 
 async def _hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str]) -> None:

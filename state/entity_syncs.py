@@ -96,6 +96,19 @@ async def met(tx: Connection, integration_id: UUID, at: datetime) -> bool:
     return bool(await database.execute(tx, _SQL["met"], integration_id, at))
 
 
+async def is_unchanged(tx: Connection, sync: EntitySync) -> bool:
+    """Whether it is switched on, with the settings and credentials that `sync` has, to the end of the
+    transaction. One that somebody is changing just now, or has removed, is not."""
+    row = await database.fetch_one(tx, _SQL["held"], sync.integration.integration_id)
+    if row is None or not row["enabled"]:
+        return False
+    integration = sync.integration
+    credentials = (integration.salesforce_credential_id, integration.m3ter_credential_id)
+    return (row["revision"], row["salesforce_credential_id"], row["m3ter_credential_id"]) == (
+        *(sync.revision, *credentials),
+    )
+
+
 async def keep_job(tx: Db, integration_id: UUID, job_id: str | None) -> None:
     """A Bulk job is about to be filled, or its end was seen (None)."""
     await database.execute(tx, _SQL["keep_job"], integration_id, job_id)

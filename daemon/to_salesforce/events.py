@@ -16,6 +16,8 @@ _FAMILIES: Mapping[EntityType, str] = {
     EntityType.BILL: "billing.bill",
 }
 
+_DELETED = ".deleted"
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -24,6 +26,7 @@ class Told:
     event_id: str
     at: datetime
     m3ter_id: str
+    is_deletion: bool = False
 
 
 # A Balance that is drawn down or credited; the body is either the Balance or names it.
@@ -35,7 +38,7 @@ _BESIDES: Mapping[EntityType, tuple[str, ...]] = {
 def names(entity_type: EntityType) -> tuple[str, ...]:
     """m3ter's list takes one name at a time."""
     family = _FAMILIES[entity_type]
-    own = tuple(f"{family}.{done}" for done in ("created", "updated", "deleted"))
+    own = tuple(f"{family}{done}" for done in (".created", ".updated", _DELETED))
     return own + _BESIDES.get(entity_type, ())
 
 
@@ -51,4 +54,5 @@ def told(event: Mapping[str, Any]) -> Told | None:
     named = [side.get("balanceId") or side.get("id") for side in sides if isinstance(side, Mapping)]
     ids = [str(m3ter_id) for m3ter_id in named if m3ter_id]
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return Told(str(event.get("id") or ""), aware, ids[0] if ids else "")
+    is_deletion = str(event.get("eventName") or "").endswith(_DELETED)
+    return Told(str(event.get("id") or ""), aware, ids[0] if ids else "", is_deletion)

@@ -1,18 +1,19 @@
 """Between scans: reads in m3ter's events what changed, and just these entities; a scan remains the truth."""
 
+import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from daemon.to_salesforce import events, poller
+from daemon.to_salesforce import events, keeping
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.events import Told
 from daemon.to_salesforce.place import Place
 from state import entity_copies, entity_runs, entity_syncs
-from state.database import transaction
+from state.database import Connection, transaction
 from state.entity_models import EntitySync, RunCause
 
 log = structlog.get_logger(__name__)
@@ -26,10 +27,12 @@ _MOST_PAGES = 50
 
 @dataclass(slots=True)
 class Feed:
-    """Of one integration; `_dealt_with` has the events of the overlap that need no second look."""
+    """Of one integration; `_dealt_with` has the events of the overlap that need no second look, and
+    `_unshown` since when, on the monotonic clock, others are looked at."""
 
     place: Place
     _dealt_with: dict[str, datetime] = field(default_factory=dict)
+    _unshown: dict[str, float] = field(default_factory=dict)
 
     async def read(self, sync: EntitySync) -> bool:
         """Have what changed written; whether anything is to be. Raises the SyncError family, which is no
@@ -39,12 +42,24 @@ class Feed:
             return False
         found = [told async for told in self._told(since - OVERLAP)]
         new = [told for told in found if told.event_id not in self._dealt_with]
+        if not new:
+            return False
         ids = list(dict.fromkeys(told.m3ter_id for told in new if told.m3ter_id))
         # All are read before any is kept, so that a failure leaves the place where it was.
-        pages = [await self._entities(ids[at : at + _IDS_A_CALL]) for at in range(0, len(ids), _IDS_A_CALL)]
-        newest = max(found, key=lambda told: told.at, default=None)
-        is_needed = await self._keep(ids, [entity for page in pages for entity in page], newest)
-        self._remember(found)
+        pages = [
+            await keeping.look_up(self.place, ids[at : at + _IDS_A_CALL])
+            for at in range(0, len(ids), _IDS_A_CALL)
+        ]
+        seen = Seen.of(found, ids, [entity for page in pages for entity in page])
+        newest = max(found, key=lambda told: told.at)
+        is_further = sync.feed_at is None or newest.at > sync.feed_at
+        is_needed = False
+        if seen.entities or seen.gone or is_further:
+            kept = await self._keep(seen, newest if is_further else None)
+            if kept is None:
+                return False  # read for settings that are not those any more: their task reads it again
+            is_needed = kept
+        self._remember(found, seen.unsure)
         return is_needed
 
     async def _since(self, sync: EntitySync) -> datetime | None:
@@ -71,38 +86,63 @@ class Feed:
             else:
                 log.warning("more events than the feed reads: left to the next scan", event_name=name)
 
-    async def _entities(self, ids: Collection[str]) -> list[dict[str, Any]]:
-        """Those that are still there; all of one page, as no more ids are asked for."""
-        m3ter, found, token = self.place.organization.m3ter, list[dict[str, Any]](), None
-        while True:
-            page = await m3ter.page(self.place.kind, token, ids=list(ids))
-            found += page.entities
-            token = page.next_token
-            if token is None:
-                return found
-
-    async def _keep(self, ids: Collection[str], entities: list[dict[str, Any]], newest: Told | None) -> bool:
+    async def _keep(self, seen: "Seen", newest: Told | None) -> bool | None:
+        """Whether something is to be written; None when the integration is not what it was read for."""
         place = self.place
         mapper = Mapper.of(place.target, place.settings.custom_fields)
-        there = {str(entity["id"]) for entity in entities}
         async with transaction(place.db) as tx:
-            differing, _ = await poller.keep(tx, place, mapper, entities)
+            if not await entity_syncs.is_unchanged(tx, place.sync):
+                return None
+            differing, _ = await keeping.keep(tx, place, mapper, seen.entities)
             gone = await entity_copies.removed(
-                tx, place.integration_id, set(ids) - there, place.settings.on_deletion
+                tx, place.integration_id, seen.gone, place.settings.on_deletion
             )
             if newest is not None:
                 await entity_syncs.fed(tx, place.integration_id, newest.at, newest.event_id)
-            waits = bool(ids) and await entity_copies.count_waiting(tx, place.integration_id, up_to=1) > 0
-            if waits:
+            is_needed = bool(seen.entities or seen.gone) and await self._waits(tx)
+            if is_needed:
                 await entity_runs.ask(tx, place.integration_id, RunCause.FEED)
         if differing or gone:
             log.info("events told of changes", integration=place.name, differing=differing, gone=gone)
-        return waits
+        return is_needed
 
-    def _remember(self, found: Collection[Told]) -> None:
-        """Only what the next reading may meet again."""
-        newest = max((told.at for told in found), default=datetime.now(UTC))
-        self._dealt_with |= {told.event_id: told.at for told in found}
-        self._dealt_with = {
-            event_id: at for event_id, at in self._dealt_with.items() if at >= newest - 2 * OVERLAP
-        }
+    async def _waits(self, tx: Connection) -> bool:
+        integration_id = self.place.integration_id
+        is_any = await entity_copies.count_waiting(tx, integration_id, up_to=1) > 0
+        return is_any or bool(await entity_copies.unplaced(tx, integration_id, limit=1))
+
+    def _remember(self, found: Collection[Told], unsure: Collection[str]) -> None:
+        """Only what the next reading may meet again. What m3ter's list does not show as it was told is looked
+        at again, for as long as an event may be listed late."""
+        now = time.monotonic()
+        oldest = max(told.at for told in found) - 2 * OVERLAP
+        for told in found:
+            first = self._unshown.setdefault(told.event_id, now) if told.m3ter_id in unsure else None
+            if first is None or now - first >= OVERLAP.total_seconds():
+                self._dealt_with[told.event_id] = told.at
+        listed = {told.event_id for told in found}
+        self._dealt_with = {each: at for each, at in self._dealt_with.items() if at >= oldest}
+        self._unshown = {each: first for each, first in self._unshown.items() if each in listed}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the look-up of the told ids came to; `unsure` are those not shown as the events tell.
+
+    m3ter's list may lag behind its events: one it does not give is gone only if its deletion was told, and
+    one whose deletion was told is gone only once the list agrees.
+    """
+
+    entities: list[dict[str, Any]]
+    gone: frozenset[str]
+    unsure: frozenset[str]
+
+    @classmethod
+    def of(cls, found: Collection[Told], ids: Collection[str], entities: list[dict[str, Any]]) -> "Seen":
+        there = {keeping.id_of(entity) for entity in entities}
+        deleted = {told.m3ter_id for told in found if told.is_deletion}
+        return cls(
+            [entity for entity in entities if keeping.id_of(entity) not in deleted],
+            frozenset((set(ids) & deleted) - there),
+            frozenset(each for each in ids if (each in there) == (each in deleted)),
+        )

@@ -22,13 +22,18 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The next page: of which lane, by which token; no token is its first page."""
+    """The next page: of which lane, by which token; no token is its first page.
+
+    `unmet_after`, once all lanes are read: the copy after which those not met are still to be looked up.
+    """
 
     key: str = ""
     token: str | None = None
+    unmet_after: str | None = None
 
     def written(self) -> str:
-        return wire.dumps({"lane": self.key, "token": self.token}).decode()
+        told = {"lane": self.key, "token": self.token, "unmet_after": self.unmet_after}
+        return wire.dumps(told).decode()
 
 
 def position(cursor: str | None) -> Position | None:
@@ -38,7 +43,12 @@ def position(cursor: str | None) -> Position | None:
     told = wire.loads(cursor)
     if not isinstance(told, dict):
         return None
-    return Position(str(told.get("lane") or ""), str(told["token"]) if told.get("token") else None)
+    token, unmet_after = told.get("token"), told.get("unmet_after")
+    return Position(
+        str(told.get("lane") or ""),
+        str(token) if token else None,
+        None if unmet_after is None else str(unmet_after),
+    )
 
 
 def of(settings: EntitySyncSettings) -> list[Lane]:

@@ -35,13 +35,12 @@ class Reader:
 
     async def by_keys(self, keys: Sequence[str]) -> dict[str, Live]:
         """The records that have these m3ter ids."""
-        found: dict[str, Live] = {}
-        for at in range(0, len(keys), _KEYS_A_QUERY):
-            quoted = ", ".join(_quoted(key) for key in keys[at : at + _KEYS_A_QUERY])
-            where = f"{self.place.target.key_field} IN ({quoted})"
-            async for page in self._query(self._names, where):
-                found |= page
-        return found
+        return await self._having(keys, self._names)
+
+    async def ids(self, keys: Sequence[str]) -> dict[str, str]:
+        """The Salesforce ids of the records that have these m3ter ids."""
+        found = await self._having(keys, [self.place.target.key_field])
+        return {key: record.record_id for key, record in found.items()}
 
     async def own(self, keys: Sequence[str]) -> dict[str, Live]:
         """Those of them that this integration wrote."""
@@ -55,6 +54,15 @@ class Reader:
         async for page in self._query(names, f"{target.key_field} != null"):
             own = await entity_copies.known(self.place.db, self.place.integration_id, list(page))
             yield {key: record for key, record in page.items() if key in own}
+
+    async def _having(self, keys: Sequence[str], names: Sequence[str]) -> dict[str, Live]:
+        found: dict[str, Live] = {}
+        for at in range(0, len(keys), _KEYS_A_QUERY):
+            quoted = ", ".join(_quoted(key) for key in keys[at : at + _KEYS_A_QUERY])
+            where = f"{self.place.target.key_field} IN ({quoted})"
+            async for page in self._query(names, where):
+                found |= page
+        return found
 
     async def _query(self, names: Sequence[str], where: str) -> AsyncIterator[dict[str, Live]]:
         target = self.place.target

@@ -6,7 +6,7 @@ import structlog
 
 from connectors.errors import SyncError
 from daemon import waiting
-from daemon.to_salesforce import budget, together
+from daemon.to_salesforce import budget, together, unplaced
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.poller import Poller
 from daemon.to_salesforce.turn import Stopped, Turn
@@ -51,6 +51,8 @@ async def _work(place: Place, turn: Turn) -> None:
 
     async def write() -> None:
         await Writer(place, turn).write()
+        while await unplaced.find(place, turn):
+            await Writer(place, turn).write()
         is_over.set()
 
     name = f"run of {place.name}"

@@ -46,14 +46,23 @@ FROM unnest($2::text[], $3::bigint[], $4::text[]) AS g (m3ter_id, version, mappe
 WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id
   AND (c.version, c.mapped_with) IS DISTINCT FROM (g.version, g.mapped_with);
 
--- unseen --
--- Held: those that the scan $2 has not met and with which $3 is not done or under way yet. A look-up for each, as the
--- planner knows nothing yet of what a scan under way has met
-SELECT c.m3ter_id FROM entity_copies c
-WHERE c.integration_id = $1 AND c.action <> $3
-  AND (SELECT true FROM entity_seen s WHERE s.run_id = $2 AND s.m3ter_id = c.m3ter_id) IS NULL
-ORDER BY c.m3ter_id
-FOR NO KEY UPDATE;
+-- unmet --
+-- The first $5 that the scan $2 has not met, of the 2,000 copies after $4, without those with which $3 is done or under
+-- way; and the last copy looked at. However many copies there are, one look is short.
+WITH slice AS MATERIALIZED (
+    SELECT m3ter_id, action FROM entity_copies
+    WHERE integration_id = $1 AND m3ter_id > $4
+    ORDER BY m3ter_id
+    LIMIT 2000
+), missing AS (
+    SELECT c.m3ter_id FROM slice c
+    WHERE c.action <> $3
+      AND (SELECT true FROM entity_seen s WHERE s.run_id = $2 AND s.m3ter_id = c.m3ter_id) IS NULL
+    ORDER BY c.m3ter_id
+    LIMIT $5
+)
+SELECT ARRAY(SELECT m3ter_id FROM missing ORDER BY m3ter_id) AS m3ter_ids,
+    (SELECT max(m3ter_id) FROM slice) AS latest;
 
 -- hold --
 -- Locked in one order, so that nobody waits for another in a circle
@@ -102,10 +111,8 @@ FROM (
 WHERE c.integration_id = theirs.integration_id AND c.m3ter_id = theirs.m3ter_id;
 
 -- forget --
--- What is to be kept in Salesforce ($3), and what never came there
-DELETE FROM entity_copies
-WHERE integration_id = $1 AND m3ter_id = ANY($2::text[])
-  AND ($3 = 'keep' OR (salesforce_id IS NULL AND written_digest IS NULL));
+-- Kept in Salesforce as they are
+DELETE FROM entity_copies WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]);
 
 -- remove --
 -- To be marked or deleted; what comes again is like nothing that is known. $3 action
@@ -115,9 +122,10 @@ UPDATE entity_copies SET status = 'WAITING', action = $3, digest = $3, written_d
 WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]) AND action <> $3;
 
 -- waiting --
--- Those that are due, the longest first. $2 how many, $3 except these
+-- Those that are due, the longest first, but for what is unplaced. $2 how many, $3 except these
 SELECT m3ter_id, action, digest, payload, salesforce_id, attempts, changed_at FROM entity_copies
 WHERE integration_id = $1 AND status = 'WAITING' AND due_at <= now() AND m3ter_id <> ALL($3::text[])
+  AND (action = 'upsert' OR salesforce_id IS NOT NULL)
 ORDER BY due_at, m3ter_id
 LIMIT $2;
 
@@ -125,19 +133,40 @@ LIMIT $2;
 -- Those of $2 that are due
 SELECT m3ter_id, action, digest, payload, salesforce_id, attempts, changed_at FROM entity_copies
 WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]) AND status = 'WAITING' AND due_at <= now()
+  AND (action = 'upsert' OR salesforce_id IS NOT NULL)
 ORDER BY due_at, m3ter_id;
 
 -- count_waiting --
--- How many are due, counting no further than $2
+-- How many are due, but for what is unplaced, counting no further than $2
 SELECT count(*) FROM (
     SELECT FROM entity_copies
     WHERE integration_id = $1 AND status = 'WAITING' AND due_at <= now()
+      AND (action = 'upsert' OR salesforce_id IS NOT NULL)
     LIMIT $2
 ) AS due;
 
 -- next_due --
 -- When the next is due
-SELECT min(due_at) FROM entity_copies WHERE integration_id = $1 AND status = 'WAITING';
+SELECT min(due_at) FROM entity_copies
+WHERE integration_id = $1 AND status = 'WAITING' AND (action = 'upsert' OR salesforce_id IS NOT NULL);
+
+-- unplaced --
+-- To be removed, wherever it is: $2 of them
+SELECT m3ter_id FROM entity_copies
+WHERE integration_id = $1 AND status = 'WAITING' AND action <> 'upsert' AND salesforce_id IS NULL
+ORDER BY due_at, m3ter_id
+LIMIT $2;
+
+-- place --
+-- Of those unplaced, these were found. $2 ids, $3 Salesforce ids
+UPDATE entity_copies c SET salesforce_id = g.salesforce_id
+FROM unnest($2::text[], $3::text[]) AS g (m3ter_id, salesforce_id)
+WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.action <> 'upsert' AND c.salesforce_id IS NULL;
+
+-- forget_unplaced --
+-- They never came to Salesforce
+DELETE FROM entity_copies
+WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]) AND action <> 'upsert' AND salesforce_id IS NULL;
 
 -- written --
 -- What was wanted is there; what has changed meanwhile goes on waiting, knowing what is there. $2 ids, $3 digests, $4

@@ -17,6 +17,14 @@ WHERE integration_id = $1;
 -- Nobody else edits it meanwhile
 SELECT FROM entity_syncs WHERE integration_id = $1 FOR NO KEY UPDATE;
 
+-- held --
+-- As it stays to the end of the transaction; no row while somebody else changes it, who is not waited for
+SELECT s.revision, i.enabled, i.salesforce_credential_id, i.m3ter_credential_id
+FROM integrations i JOIN entity_syncs s USING (integration_id)
+WHERE i.integration_id = $1
+FOR NO KEY UPDATE OF s SKIP LOCKED
+FOR SHARE OF i SKIP LOCKED;
+
 -- find --
 -- Of some integrations
 SELECT integration_id, entity_type, namespace, account_ids, restricted_account_ids, notification_users,

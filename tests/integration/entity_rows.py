@@ -62,8 +62,14 @@ async def see(db: Db, claim: RunClaim, *m3ter_ids: str) -> None:
 
 
 async def gone(db: Db, claim: RunClaim, action: Removal = Removal.MARK) -> int:
-    async with database.transaction(db) as tx:
-        return await entity_copies.gone(tx, claim, action=action)
+    """The end of a scan, had m3ter none of what it has not met."""
+    count = 0
+    at: str | None = ""
+    while at is not None:
+        ids, at = await entity_copies.unmet(db, claim, action=action, after=at, limit=2)
+        async with database.transaction(db) as tx:
+            count += await entity_copies.removed(tx, claim.integration_id, ids, action)
+    return count
 
 
 async def waiting(db: Db, integration_id: UUID, without: Sequence[str] = ()) -> dict[str, Waiting]:

@@ -235,13 +235,30 @@ async def test_what_is_to_be_deleted_is_forgotten_once_salesforce_has_deleted_it
     assert (found["b"].action, found["b"].salesforce_id) == (CopyAction.UPSERT, None)
 
 
-async def test_what_never_came_to_salesforce_is_just_forgotten_and_so_is_what_is_kept_there(
+async def test_what_may_never_have_come_to_salesforce_is_removed_where_it_is_found_and_else_forgotten(
     db: Pool, accounts: UUID
 ) -> None:
+    await want(db, accounts, *(entity(each) for each in ("lost", "never", "there")))
+    assert await remove(db, accounts, Removal.MARK, "lost", "never", "there") == 3
+    assert await waiting(db, accounts) == {}
+    assert await entity_copies.next_due(db, accounts) is None
+    assert await entity_copies.count_waiting(db, accounts) == 0
+    await written(db, accounts, Written("there", "d1", "sf-there", True))  # it was on its way
+    found = await entity_copies.unplaced(db, accounts, limit=10)
+    assert found == ["lost", "never"]
+    async with database.transaction(db) as tx:
+        await entity_copies.placed(tx, accounts, found, {"lost": "sf-lost"})
+    rows = await waiting(db, accounts)
+    assert {each.m3ter_id: (each.action, each.salesforce_id) for each in rows.values()} == {
+        "lost": (CopyAction.MARK, "sf-lost"),
+        "there": (CopyAction.MARK, "sf-there"),
+    }
+
+
+async def test_what_is_to_be_kept_in_salesforce_is_just_forgotten(db: Pool, accounts: UUID) -> None:
     await want(db, accounts, entity("new"))
     await in_salesforce(db, accounts, "a")
-    assert await remove(db, accounts, Removal.MARK, "new") == 1
-    assert await gone(db, await claimed(db, accounts), Removal.KEEP) == 1
+    assert await gone(db, await claimed(db, accounts), Removal.KEEP) == 2
     assert await statuses(db, accounts) == {}
 
 
@@ -249,10 +266,28 @@ async def test_what_was_forgotten_while_it_was_on_its_way_is_found_gone_by_the_n
     db: Pool, accounts: UUID
 ) -> None:
     await want(db, accounts, entity())
-    await remove(db, accounts, Removal.MARK, "a")
+    await remove(db, accounts, Removal.KEEP, "a")
     await written(db, accounts, Written("a", "d1", "sf-a", True))
     await gone(db, await claimed(db, accounts))
     assert (await waiting(db, accounts))["a"].action is CopyAction.MARK
+
+
+async def test_those_not_met_come_some_at_a_time_and_the_last_of_them_comes_last(
+    db: Pool, accounts: UUID
+) -> None:
+    ids = [f"{number:05}" for number in range(2_100)]
+    await in_salesforce(db, accounts, *ids)
+    claim = await claimed(db, accounts)
+    await see(db, claim, *(each for each in ids if each not in ("00003", "00004", "00005", "02099")))
+    looks, at = [], ""
+    while True:
+        some, after = await entity_copies.unmet(db, claim, action=Removal.MARK, after=at, limit=2)
+        looks.append(some)
+        if after is None:
+            break
+        at = after
+    assert [each for each in looks if each] == [["00003", "00004"], ["00005"], ["02099"]]
+    assert looks[-1] == []
 
 
 async def test_a_scan_of_one_integration_takes_nothing_from_another(db: Pool, accounts: UUID) -> None:
