@@ -1,7 +1,6 @@
 """A daemon that is really SIGKILLed at a named point: before or after a commit, or an outside write."""
 
 import functools
-import multiprocessing
 import os
 import re
 import signal
@@ -26,12 +25,6 @@ _IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b(?=[A-Za-z]*[0-9])[0-9A-Z
 _OUTSIDE = {"POST", "PUT", "PATCH", "DELETE"}
 # Said again and again whatever is being synced; killing there shows nothing about a record.
 _BESIDE = {"commit health", "commit integrations", "commit credentials"}
-
-# Whence daemons of tests are forked: all that one imports by and by is there already.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["daemon.cli.running", "tests.acceptance.entity_hurried", "tests.acceptance.world_daemon"]
-)
 
 
 @dataclass

@@ -10,8 +10,8 @@ from typing import Any
 from daemon.to_m3ter import presets
 from state import database, outages
 from tests import databases
+from tests.acceptance import forked, killing
 from tests.acceptance import house as houses
-from tests.acceptance import killing
 from tests.acceptance.house import House, until
 from tests.acceptance.witness import Witness
 from tests.sandboxes import LocalSandbox, local_sandbox
@@ -57,7 +57,7 @@ class Scene:
         """A daemon that listens, or died of `fatal`; ended in order when left, unless it died."""
         await self.sandbox.salesforce_control.clear_journal()
         arguments = (str(self.log), fatal, ["--config", str(self.config), "run"])
-        process = killing.PROCESSES.Process(target=self.program, args=arguments)
+        process = forked.PROCESSES.Process(target=self.program, args=arguments)
         process.start()
         try:
             await until(lambda: self._listens_or_died(process), seconds=60)

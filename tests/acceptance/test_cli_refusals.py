@@ -9,7 +9,7 @@ from tests.acceptance.commands import Commands
 
 @pytest.fixture
 def m3sync(tmp_path: Path) -> Commands:
-    commands = Commands(tmp_path)
+    commands = Commands(tmp_path, is_fresh=True)
     commands.configure("postgresql://m3sync@127.0.0.1:9/m3sync")
     return commands
 
@@ -25,6 +25,10 @@ def m3sync(tmp_path: Path) -> Commands:
         (("mappings", "import"), "Say where the field mapping is"),
         (("integrations", "connect", "x"), "No credential was named"),
         (("sandbox", "--empty", "--scale", "3"), "exclude one another"),
+        (("apply",), "Missing argument 'FILE'"),
+        (("salesforce", "metadata"), "Missing option '--out'"),
+        (("doctor", "--nonsense"), "No such option"),
+        (("export", "--nonsense"), "No such option"),
     ],
 )
 async def test_wrong_usage_is_exit_code_2(m3sync: Commands, arguments: tuple[str, ...], said: str) -> None:
@@ -34,7 +38,7 @@ async def test_wrong_usage_is_exit_code_2(m3sync: Commands, arguments: tuple[str
 
 
 async def test_missing_or_wrong_configuration_is_exit_code_3(tmp_path: Path) -> None:
-    m3sync = Commands(tmp_path)
+    m3sync = Commands(tmp_path, is_fresh=True)
     absent = await m3sync("status")
     assert absent.code == 3
     assert "m3sync.toml does not exist. Create it, or name another with --config." in " ".join(
@@ -56,7 +60,7 @@ async def test_a_database_that_is_away_is_exit_code_1_and_named(m3sync: Commands
 async def test_a_database_that_is_not_laid_out_is_exit_code_3_until_it_is(
     tmp_path: Path, empty_database_url: str
 ) -> None:
-    m3sync = Commands(tmp_path)
+    m3sync = Commands(tmp_path, is_fresh=True)
     m3sync.configure(empty_database_url)
     early = await m3sync("runs", "list")
     assert early.code == 3
@@ -69,7 +73,7 @@ async def test_a_database_that_is_not_laid_out_is_exit_code_3_until_it_is(
 async def test_hostile_or_broken_documents_are_refused_with_place_and_remedy(
     tmp_path: Path, database_url: str
 ) -> None:
-    m3sync = Commands(tmp_path)
+    m3sync = Commands(tmp_path, is_fresh=True)
     m3sync.configure(database_url)
     broken = await m3sync("mappings", "import", "-", stdin='name = "x\x1b[2J"\nflow = "Sideways Sync"\n')
     assert broken.code == 1
@@ -91,7 +95,7 @@ async def test_hostile_or_broken_documents_are_refused_with_place_and_remedy(
 
 
 async def test_a_file_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
-    m3sync = Commands(tmp_path)
+    m3sync = Commands(tmp_path, is_fresh=True)
     m3sync.configure("postgresql://m3sync@127.0.0.1:9/m3sync")
     for arguments in (
         ("credentials", "add", "x", "--system", "m3ter", "--file", "/dev/zero"),

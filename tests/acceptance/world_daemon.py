@@ -9,7 +9,7 @@ from typing import Any
 from daemon import app, logs
 from daemon.cli.stopping import stop_on_signals
 from daemon.settings import Settings
-from tests.acceptance import killing
+from tests.acceptance import forked, killing
 
 UNARMED = 0
 
@@ -55,7 +55,7 @@ class Daemon:
     def __init__(self, settings: Settings, log: Path) -> None:
         self.log = log
         self._settings = settings
-        self._left = killing.PROCESSES.Value("i", UNARMED, lock=False)
+        self._left = forked.PROCESSES.Value("i", UNARMED, lock=False)
         self._process: Any = None
         self.deaths = 0
 
@@ -74,7 +74,7 @@ class Daemon:
     def start(self) -> None:
         if not self.is_alive:
             self.disarm()
-            process = killing.PROCESSES.Process(target=main, args=(self._settings, str(self.log), self._left))
+            process = forked.PROCESSES.Process(target=main, args=(self._settings, str(self.log), self._left))
             process.start()
             self._process = process
 
