@@ -72,7 +72,7 @@ async def ended(house: House, sync: EntitySync, number: int = 1) -> EntityRun:
         found = await entity_runs.list_runs(house.db, sync.integration.integration_id)
         return found if len([run for run in found if run.status in OVER]) >= number else []
 
-    found: list[EntityRun] = await until(have_ended, seconds=20)
+    found: list[EntityRun] = await until(have_ended)
     return found[0]
 
 
