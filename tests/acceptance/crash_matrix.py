@@ -63,16 +63,16 @@ async def play(stage: Scene, scenario: Scenario, fatal: str = "", again: str = "
     async with stage.daemon(fatal) as process:
         for act in scenario.during:
             await act(stage)
-            await stage.settle(process, seconds=30)
+            await stage.settle(process, seconds=60)
         if not scenario.during:  # what happened while it was away is enough
-            await stage.settle(process, seconds=30)
+            await stage.settle(process, seconds=60)
         if fatal:
             # what is in the database is seen before its last point is passed
             await asyncio.to_thread(process.join, 3)
         died: bool = process.exitcode == -9
     if died and again:
         async with stage.daemon(again) as process:
-            await stage.settle(process, seconds=30)
+            await stage.settle(process, seconds=60)
     return died
 
 
@@ -90,7 +90,7 @@ async def killed(ground: Ground, name: str, death: Death[Scenario]) -> End:
     async with scenes.scene(ground, name) as stage:
         died = await play(stage, death.scenario, death.point, death.again)
         async with stage.daemon():
-            await stage.settle(seconds=40)
+            await stage.settle(seconds=90)
         return End(death, died, await stage.wrongs())
 
 

@@ -80,7 +80,7 @@ async def play(stage: EntityScene, scenario: EntityScenario, fatal: str = "", ag
         await act(stage)
     if died and again:
         async with stage.daemon(again) as process:
-            await stage.settle(process, seconds=30)
+            await stage.settle(process, seconds=60)
     return died
 
 
@@ -107,7 +107,7 @@ async def killed(ground: Ground, name: str, death: Death[EntityScenario]) -> End
 async def _see_through(stage: EntityScene, scenario: EntityScenario, *, is_always: bool = False) -> None:
     if is_always or scenario.down:
         async with stage.daemon():
-            await stage.settle(seconds=40)
+            await stage.settle(seconds=90)
 
 
 async def matrix(ground: Ground, deaths: Iterable[Death[EntityScenario]]) -> list[End]:

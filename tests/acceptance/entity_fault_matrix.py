@@ -49,6 +49,22 @@ def kind_of(system: str, entry: dict[str, Any]) -> Kind:
     return Kind(system, kind.method, kind.path, f"*eventName={name[0]}*") if name else kind
 
 
+def sort_of(kind: Kind) -> str:
+    """Lists of all types are one sort, and so are writes to all objects, and all names of events."""
+    path = kind.path.partition("/v67.0")[2] or kind.path.partition("/organizations/*/")[2] or kind.path
+    is_list = kind.system == "m3ter" and kind.method == "GET" and not path.startswith("events")
+    place = "a list" if is_list else path.replace("m3ter_", "").partition("sobjects/")[0]
+    return f"{kind.system} {kind.method} {place} {'one' if 'sobjects/' in path else ''}"
+
+
+def in_turn(kinds: Iterable[Kind], turn: int) -> list[Kind]:
+    """One kind of each sort: another each turn, until each has had its turn."""
+    sorts: dict[str, list[Kind]] = {}
+    for kind in sorted(kinds):
+        sorts.setdefault(sort_of(kind), []).append(kind)
+    return [sort[turn % len(sort)] for sort in sorts.values()]
+
+
 async def recorded(ground: Ground, story: Story) -> list[dict[Kind, int]]:
     """How often each kind of call is made in each act of an undisturbed story."""
     found: list[dict[Kind, int]] = []
@@ -90,7 +106,7 @@ async def disturbed(ground: Ground, name: str, story: Story, case: Case) -> list
         return [*told, *await stage.wrongs()]
 
 
-async def settled(stage: EntityScene, *, seconds: float = 40) -> None:
+async def settled(stage: EntityScene, *, seconds: float = 90) -> None:
     """Wait until it is over. After a run that failed one is asked for, which otherwise its schedule does."""
     failed = 0
 

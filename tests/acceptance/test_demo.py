@@ -42,7 +42,7 @@ class Demo:
     async def ends(self, how: signal.Signals) -> int:
         """Ask it to end, and give its exit code."""
         self.process.send_signal(how)
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             return await self.process.wait()
 
 

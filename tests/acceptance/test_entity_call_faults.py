@@ -5,7 +5,15 @@ import tempfile
 from pathlib import Path
 
 from tests.acceptance import outages
-from tests.acceptance.entity_fault_matrix import STORIES, Story, matrix, recorded, settled, staged
+from tests.acceptance.entity_fault_matrix import (
+    STORIES,
+    Story,
+    matrix,
+    recorded,
+    settled,
+    sort_of,
+    staged,
+)
 from tests.acceptance.fault_matrix import FAULTS, Case, Kind, judge
 from tests.acceptance.house import until
 from tests.acceptance.scenes import Ground
@@ -30,14 +38,6 @@ async def test_each_fault_and_each_kind_of_call_once_ends_as_if_nothing_had_been
                 first.setdefault(sort_of(kind), (story, number, kind))
     assert [name for name in KINDS if name not in " ".join(named)] == []
     judge(await matrix(ground, sampled(list(first.values()))))
-
-
-def sort_of(kind: Kind) -> str:
-    """Lists of all types are one sort, and so are writes to all objects, and all names of events."""
-    path = kind.path.partition("/v67.0")[2] or kind.path.partition("/organizations/*/")[2] or kind.path
-    is_list = kind.system == "m3ter" and kind.method == "GET" and not path.startswith("events")
-    place = "a list" if is_list else path.replace("m3ter_", "").partition("sobjects/")[0]
-    return f"{kind.system} {kind.method} {place} {'one' if 'sobjects/' in path else ''}"
 
 
 def sampled(first: list[tuple[Story, int, Kind]]) -> list[tuple[Story, Case]]:

@@ -82,7 +82,7 @@ async def test_the_refused_record_is_shown_with_its_own_words_and_tried_again_wh
         assert await _attempts(stage) == sent
         stage.company.change("Contract", "mill contract", name="Frame of the Mull")
         stage.seen.note()
-        await stage.settle(seconds=40)
+        await stage.settle(seconds=90)
     assert await stage.unsettled() == []
 
 
@@ -92,7 +92,7 @@ async def test_the_refused_record_is_tried_again_when_a_person_says_so(stage: En
         sent = await _attempts(stage)
         said = await m3sync.done("integrations", "retry", "Contract", stage.company.ids["mill contract"])
         assert "1 record is tried again" in said.out
-        await stage.settle(seconds=40)
+        await stage.settle(seconds=90)
         assert await _attempts(stage) == sent + 1
     assert await stage.wrongs() == []
 
@@ -101,7 +101,7 @@ async def test_a_locked_row_is_tried_again_by_itself_and_nothing_is_reported(sta
     locked = {"object": "m3ter_Account__c", "field": "m3ter_Id__c", "values": [stage.company.ids["mill"]]}
     await stage.sandbox.salesforce_control.call("POST", "org/rules", {"locks": [{**locked, "times": 2}]})
     async with stage.daemon():
-        await stage.settle(seconds=40)
+        await stage.settle(seconds=90)
     assert await stage.wrongs() == []
 
 

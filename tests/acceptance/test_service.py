@@ -45,7 +45,7 @@ async def service(m3sync: Commands, **variables: str) -> AsyncIterator[asyncio.s
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(90):
                 await process.wait()
 
 
@@ -82,7 +82,7 @@ async def test_it_says_ready_feeds_the_watchdog_says_stopping_and_ends_with_0(
         children = [child.name() for child in own.children(recursive=True)]
         process.send_signal(signal.SIGTERM)
         await notified.until("STOPPING=1")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await process.wait()
     assert process.returncode == 0
     log = (tmp_path / "log").read_text()
@@ -130,7 +130,7 @@ async def test_a_configuration_that_cannot_work_ends_with_3_and_says_what_to_do(
     m3sync.configure(database_url)
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "vault.key").write_text("no key")
-    async with service(m3sync) as process, asyncio.timeout(40):
+    async with service(m3sync) as process, asyncio.timeout(90):
         await process.wait()
     assert process.returncode == 3
     assert str(tmp_path / "state" / "vault.key") in (tmp_path / "log").read_text().replace("\n", "")

@@ -98,7 +98,7 @@ class Daemon:
             await self._gone()
 
     async def _gone(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while self.is_alive:  # noqa: ASYNC110 - another process, which no event of ours tells of
                 await asyncio.sleep(0.005)
 

@@ -48,7 +48,7 @@ async def until_named(house: House, m3ter_id: str, name: str) -> dict[str, Any]:
         found = await copying.copies(house, EntityType.ACCOUNT)
         return found if found.get(m3ter_id, {}).get("Name") == name else {}
 
-    found: dict[str, Any] = await until(is_named, seconds=20)
+    found: dict[str, Any] = await until(is_named)
     return found
 
 
@@ -79,7 +79,7 @@ async def test_a_new_one_and_a_deleted_one_are_told_too(
             found = await copying.copies(house, EntityType.ACCOUNT)
             return bool(found[ids[0]]["m3ter_Deleted_At__c"])
 
-        await until(is_marked, seconds=20)
+        await until(is_marked)
     assert len(await copying.copies(house, EntityType.ACCOUNT)) == 21
 
 
@@ -125,4 +125,4 @@ async def test_a_balance_that_is_drawn_down_is_told_by_its_amount(house: House) 
             found = await copying.copies(house, EntityType.BALANCE)
             return str(found[made["id"]]["Amount__c"]) in ("87.66", "87.66000")
 
-        await until(is_drawn, seconds=20)
+        await until(is_drawn)
