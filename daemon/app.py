@@ -11,10 +11,11 @@ import structlog
 
 from connectors.errors import RejectedError
 from connectors.salesforce.models import to_id18
-from daemon import location, manners, retries, supervisor, waiting
+from daemon import location, manners, probing, retries, supervisor, waiting
 from daemon.clients import Links
 from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
+from daemon.probing import Often
 from daemon.service import Service
 from daemon.settings import Settings
 from daemon.supervisor import Part, Supervisor, Surroundings
@@ -64,15 +65,21 @@ class Condition:
 class Flows:
     """Both directions, which share clients."""
 
+    links: Links
     to_m3ter: Tasks
     to_salesforce: entity_tasks.Tasks
+    often: Often
 
     async def wanted(self) -> list[Task]:
-        return [*await self.to_m3ter.wanted(), *await self.to_salesforce.wanted()]
+        both = [*await self.to_m3ter.wanted(), *await self.to_salesforce.wanted()]
+        return [*both, *probing.tasks(self.links, self._used(), self.often)]
 
     async def tidy(self) -> None:
         """Close the clients that no wanted task uses; to be called once the others have stopped."""
-        await self.to_m3ter.links.keep_only(self.to_m3ter.used | self.to_salesforce.used)
+        await self.links.keep_only(self._used())
+
+    def _used(self) -> set[int]:
+        return self.to_m3ter.used | self.to_salesforce.used
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -90,11 +97,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             if db is not None:
                 async with links_of(settings, db) as links:
                     condition.runs(db)
+                    watched = partial(watching.objects, db)
                     flows = Flows(
+                        links,
                         Tasks(db, links, manners.to_m3ter(settings)),
-                        entity_tasks.Tasks(
-                            db, links, manners.to_salesforce(settings), partial(watching.objects, db)
-                        ),
+                        entity_tasks.Tasks(db, links, manners.to_salesforce(settings), watched),
+                        manners.probing(settings),
                     )
                     await _work(settings, stop, condition, flows, db)
             condition.db = None

@@ -120,6 +120,16 @@ class Links:
         found, secret = await credentials.get(self._db, self._vault, credential_id)
         return await self._current(self._organizations, found, secret, self._open_organization)
 
+    @property
+    def orgs(self) -> Collection[Link[Org]]:
+        """The open ones."""
+        return self._orgs.values()
+
+    @property
+    def organizations(self) -> Collection[Link[Organization]]:
+        """The open ones."""
+        return self._organizations.values()
+
     async def keep_only(self, numbers: Collection[int]) -> None:
         """Close the clients that nobody wants any more."""
         await _close_others(self._orgs, numbers)

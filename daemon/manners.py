@@ -6,6 +6,7 @@ from connectors.exchange import Limits
 from connectors.salesforce.outages import Pace
 from daemon import retries
 from daemon.clients import Patience
+from daemon.probing import Often
 from daemon.retries import Policy
 from daemon.settings import Settings, SystemSettings
 from daemon.to_m3ter import subscriber
@@ -33,8 +34,14 @@ def to_m3ter(settings: Settings) -> Manner:
             policy, Pace(first=first), silence=settings.listening.silence, overlap=settings.reread.overlap
         ),
         page_size=settings.reread.page_size,
-        probe_salesforce=timedelta(seconds=settings.salesforce.probe_seconds),
-        probe_m3ter=timedelta(seconds=settings.m3ter.probe_seconds),
+    )
+
+
+def probing(settings: Settings) -> Often:
+    """How often the systems are asked whether they are there."""
+    return Often(
+        salesforce=timedelta(seconds=settings.salesforce.probe_seconds),
+        m3ter=timedelta(seconds=settings.m3ter.probe_seconds),
     )
 
 

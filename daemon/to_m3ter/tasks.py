@@ -10,7 +10,6 @@ from uuid import UUID
 import structlog
 
 from daemon.clients import Link, Links, Org, Organization
-from daemon.prober import Prober
 from daemon.retries import Policy
 from daemon.standing import Standing
 from daemon.tasks import Task, here
@@ -42,8 +41,6 @@ class Manner:
     brake: Brake = field(default_factory=Brake)
     listening: Timings = field(default_factory=Timings)
     page_size: int = 2_000  # records of one page of a re-read
-    probe_salesforce: timedelta = timedelta(minutes=1)
-    probe_m3ter: timedelta = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Tasks:
         subscribers = [self._subscriber(each) for each in ready]
         workers = [task for some in by_pair.values() for task in self._workers(some)]
         rereaders = [self._rereader(each) for each in ready]
-        return [*subscribers, *rereaders, *workers, *self._probers(ready)]
+        return [*subscribers, *rereaders, *workers]
 
     async def _ready(self, integration: Integration) -> Connected | None:
         subject = f"integration:{integration.name}"
@@ -132,23 +129,6 @@ class Tasks:
             options = Options(f"{here()}/{name}", self.manner.lease, self.manner.poll)
             tasks.append(Task(name, _fingerprint(some), Worker(place, options, self.woken).run))
         return tasks
-
-    def _probers(self, some: Sequence[Connected]) -> list[Task]:
-        """One for each system in use, whichever integrations use it."""
-        manner, found = self.manner, list[tuple[int, Prober]]()
-        for each in some:
-            org, organization = each.org.client, each.organization.client
-            found += [
-                (each.org.number, Prober(org.salesforce.limits, org.standing, manner.probe_salesforce)),
-                (
-                    each.organization.number,
-                    Prober(organization.m3ter.authenticate, organization.standing, manner.probe_m3ter),
-                ),
-            ]
-        tasks = [
-            Task(f"probe:{prober.standing.subject}", str(number), prober.run) for number, prober in found
-        ]
-        return list({task.name: task for task in tasks}.values())
 
 
 async def connect(db: Db, links: Links, integration: Integration) -> Connected | None:

@@ -202,16 +202,10 @@ async def _configure(house: House, text: str) -> Integration:
 @asynccontextmanager
 async def daemon(house: House) -> AsyncIterator[None]:
     """The daemon in this process, listening when entered, stopped in order when left."""
-    stop = asyncio.Event()
     await house.sandbox.salesforce_control.clear_journal()
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(app.run(house.settings, stop), name="daemon")
-        try:
-            await until(lambda: _is_listening(house))
-            yield
-        finally:
-            stop.set()
-            await task
+    async with app_running(house):
+        await until(lambda: _is_listening(house))
+        yield
 
 
 @asynccontextmanager

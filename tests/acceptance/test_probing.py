@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from daemon.to_m3ter import presets
+from state import integrations
 from state.database import Pool
+from state.entity_models import EntityType
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
+from tests.integration import copying
 from tests.sandboxes import ControlApi, LocalSandbox
 
 
@@ -31,19 +35,19 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
 
 
 async def asked(house: House, path: str) -> tuple[int, str]:
-    async with house.session.get(f"http://127.0.0.1:{house.settings.http.port}{path}") as answer:
-        return answer.status, await answer.text()
+    """Status and text; 0 before it serves."""
+    try:
+        async with house.session.get(f"http://127.0.0.1:{house.settings.http.port}{path}") as answer:
+            return answer.status, await answer.text()
+    except aiohttp.ClientConnectorError:
+        return 0, ""
 
 
 def control(house: House, system: str) -> ControlApi:
     return house.sandbox.m3ter_control if system == "m3ter" else house.sandbox.salesforce_control
 
 
-@pytest.mark.parametrize("kind", ["refuse", "black_hole", "status"])
-@pytest.mark.parametrize("system", ["m3ter", "salesforce"])
-async def test_readyz_names_an_idle_system_that_is_away_and_livez_stays(
-    house: House, system: str, kind: str
-) -> None:
+async def _is_missed_and_seen_again(house: House, system: str, kind: str) -> None:
     async def is_ready() -> bool:
         return (await asked(house, "/readyz"))[0] == 200
 
@@ -51,10 +55,26 @@ async def test_readyz_names_an_idle_system_that_is_away_and_livez_stays(
         status, text = await asked(house, "/readyz")
         return status == 503 and f"{system}:{system}" in text
 
-    async with houses.daemon(house):
+    async with houses.app_running(house):
         await until(is_ready)
         await control(house, system).fault(kind, match={"path": "/*"}, times=None)
         await until(is_missed)
         assert (await asked(house, "/livez"))[0] == 200
         await control(house, system).clear_faults()
         await until(is_ready)
+
+
+@pytest.mark.parametrize("kind", ["refuse", "black_hole", "status"])
+@pytest.mark.parametrize("system", ["m3ter", "salesforce"])
+async def test_readyz_names_an_idle_system_that_is_away_and_livez_stays(
+    house: House, system: str, kind: str
+) -> None:
+    await _is_missed_and_seen_again(house, system, kind)
+
+
+@pytest.mark.parametrize("system", ["m3ter", "salesforce"])
+async def test_it_does_so_where_there_is_nothing_but_an_entity_data_sync(house: House, system: str) -> None:
+    await integrations.disable(house.db, house.integration.name)
+    await copying.declare(house)
+    await copying.added(house, EntityType.ACCOUNT)
+    await _is_missed_and_seen_again(house, system, "refuse")
