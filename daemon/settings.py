@@ -170,7 +170,8 @@ class EntityDataSyncSettings(Section):
 
     `feed_seconds`: how often m3ter's events are asked what changed between scans. `bulk_threshold`: with so
     many records to write a Bulk API job is used. `api_reserve_percent`: the part of the org's daily API calls
-    that is left to others. `names`: API names that differ from the documented ones, "" for a field left out.
+    that is left to others. `names`: by namespace, API names that differ from the documented ones, "" for a
+    field left out.
     """
 
     feed_seconds: Annotated[float, Field(ge=0.05, le=86_400)] = 5
@@ -179,7 +180,7 @@ class EntityDataSyncSettings(Section):
     api_reserve_percent: Annotated[int, Field(ge=0, le=99)] = 10
     lookahead_pages: Annotated[int, Field(ge=1, le=50)] = 3
     testing_prefix: Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_]{0,14})?$")] = ""
-    names: dict[str, str] = {}
+    names: dict[str, dict[str, str]] = {}
 
 
 class Settings(BaseSettings):

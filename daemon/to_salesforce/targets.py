@@ -1,5 +1,6 @@
 """Where each entity type is kept in Salesforce: objects and fields per namespace, from targets/*.toml."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ TESTING = "m3ter Connector (Testing)"
 KEY = "m3ter_Id"
 MARK = "m3ter_Deleted_At"
 CUSTOM_FIELDS = "m3ter_Custom_Fields"
+_API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 
 
 class NoSuchTarget(LookupError):  # noqa: N818 - reads as what it says
@@ -24,12 +26,12 @@ class NoSuchTarget(LookupError):  # noqa: N818 - reads as what it says
 class Naming:
     """What a person says about names: the prefix of the test install, and names of their own.
 
-    `names` has an object as "Account" and a field as "Account.Code" (the names of targets/*.toml), each with
-    its whole API name; a field named "" is left out, because the org has no such field.
+    `names` has for a namespace an object as "Account" and a field as "Account.Code" (the names of
+    targets/*.toml), each with its whole API name; a field named "" is left out: the org has no such field.
     """
 
     testing_prefix: str = ""
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +125,18 @@ class _Names:
     """The API names of one namespace."""
 
     def __init__(self, namespace: str, naming: Naming) -> None:
-        found = _read("namespaces").get(namespace)
-        if found is None:
-            message = f"There is no namespace {namespace!r}; choose one of {', '.join(namespaces())}."
-            raise NoSuchTarget(message)
+        for each in (namespace, *naming.names):
+            if each not in namespaces():
+                message = f"There is no namespace {each!r}; choose one of {', '.join(namespaces())}."
+                raise NoSuchTarget(message)
+        found = _read("namespaces")[namespace]
         given = naming.testing_prefix if namespace == TESTING else ""
         self._prefix = given or found["prefix"]
         self._object = found["object"]
         self._fields: Mapping[str, str] = found.get("names", {})
-        self._own = naming.names
-        for each in naming.names:
-            _known(each)
+        self._own = naming.names.get(namespace, {})
+        for own_name, api_name in self._own.items():
+            _check(own_name, api_name)
 
     def object(self, entity_type: str) -> str:
         return self._own.get(entity_type) or self._api_name(self._object.format(entity_type=entity_type))
@@ -190,11 +193,14 @@ def _refers_to(names: _Names, facts: Mapping[str, Any]) -> str:
     return names.object(facts["relation"]) if "relation" in facts else ""
 
 
-def _known(name: str) -> None:
+def _check(name: str, api_name: str) -> None:
     entity_type, _, own_name = name.partition(".")
     fields = _definition(entity_type)["fields"]
     if own_name and own_name not in fields:
         message = f"{entity_type} has no field {own_name}; it has {', '.join(fields)}."
+        raise NoSuchTarget(message)
+    if not _API_NAME.fullmatch(api_name) and not (own_name and api_name == ""):
+        message = f"{api_name!r} is no API name for {name}: letters, digits and underscores."
         raise NoSuchTarget(message)
 
 

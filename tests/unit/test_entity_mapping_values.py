@@ -136,7 +136,8 @@ def test_a_digest_tells_what_is_written_and_nothing_else() -> None:
 
 
 def test_a_fingerprint_changes_with_all_that_makes_another_record() -> None:
-    renamed = targets.target("Bill", "Custom Objects", Naming(names={"Bill.Total": "Sum__c"}))
+    own = Naming(names={"Custom Objects": {"Bill.Total": "Sum__c"}})
+    renamed = targets.target("Bill", "Custom Objects", own)
     elsewhere = targets.target("Bill", "m3ter Connector")
     prints = [digests.fingerprint(each, {}) for each in (BILL, renamed, elsewhere)]
     prints += [digests.fingerprint(ACCOUNT, {"a": "A__c"}), digests.fingerprint(ACCOUNT, {})]

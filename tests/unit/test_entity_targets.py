@@ -69,7 +69,7 @@ def test_the_prefix_of_the_test_install_may_be_another() -> None:
 
 def test_names_of_a_persons_own_win_and_reach_the_relations() -> None:
     own = {"Account": "Customer__c", "Account.m3ter_Id": "M3__c", "Bill.Total": "Sum__c", "Bill.Lines": ""}
-    bill = targets.target("Bill", "Custom Objects", Naming(names=own))
+    bill = targets.target("Bill", "Custom Objects", Naming(names={"Custom Objects": own}))
     parent, total = bill.field("m3ter_Account"), bill.field("Total")
     assert parent is not None
     assert total is not None
@@ -77,8 +77,24 @@ def test_names_of_a_persons_own_win_and_reach_the_relations() -> None:
     assert bill.field("Lines") is None
 
 
-@pytest.mark.parametrize("names", [{"Bill.Sum": "x__c"}, {"Invoice": "x__c"}, {"Bill.m3ter_Id": ""}])
-def test_a_name_for_nothing_is_refused(names: dict[str, str]) -> None:
+def test_names_of_ones_own_are_those_of_one_namespace() -> None:
+    naming = Naming(names={"m3ter Connector": {"Bill": "m3__Invoice__c"}})
+    assert targets.target("Bill", "m3ter Connector", naming).object_name == "m3__Invoice__c"
+    assert targets.target("Bill", "Custom Objects", naming).object_name == "m3ter_Bill__c"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"Custom Objects": {"Bill.Sum": "x__c"}},
+        {"Custom Objects": {"Invoice": "x__c"}},
+        {"Custom Objects": {"Bill.m3ter_Id": ""}},
+        {"Custom Objects": {"Bill": ""}},
+        {"Custom Objects": {"Bill.Total": "Total__c FROM User"}},
+        {"m3ter connector": {"Bill": "x__c"}},
+    ],
+)
+def test_a_name_for_nothing_or_that_is_none_is_refused(names: dict[str, dict[str, str]]) -> None:
     with pytest.raises(targets.NoSuchTarget):
         targets.target("Bill", "Custom Objects", Naming(names=names))
 

@@ -125,8 +125,9 @@ def test_the_example_file_shows_every_key_with_its_default(tmp_path: Path) -> No
 
 def test_names_of_objects_and_fields_are_a_persons_own(tmp_path: Path) -> None:
     file = tmp_path / "m3sync.toml"
-    file.write_text('[entity_data_sync.names]\nAccount = "Customer__c"\n"Account.Code" = "Number__c"\n')
+    file.write_text(
+        '[entity_data_sync.names."Custom Objects"]\nAccount = "Customer__c"\n"Account.Code" = "Number__c"\n'
+    )
     assert settings.load(file).entity_data_sync.names == {
-        "Account": "Customer__c",
-        "Account.Code": "Number__c",
+        "Custom Objects": {"Account": "Customer__c", "Account.Code": "Number__c"}
     }
