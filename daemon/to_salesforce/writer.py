@@ -1,17 +1,16 @@
 """Writes the copies that wait: 200 a call and several calls in flight, or a Bulk job when very many wait."""
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from connectors.errors import SyncError
 from connectors.salesforce import bulk_csv
 from connectors.salesforce.collections import MAX_RECORDS
 from connectors.salesforce.rows import RowResult
 from daemon import waiting
 from daemon.to_salesforce import parents, turn, verdicts
+from daemon.to_salesforce.flights import Flights, Grounded
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.place import Place
@@ -39,9 +38,7 @@ class Writer:
         self._turn = turn_
         self._sender = Sender(place)
         self._gauge = Gauge(place)
-        self._flights: dict[asyncio.Task[None], frozenset[str]] = {}
-        self._outages = 0
-        self._left_alone_until = 0.0
+        self._flights = Flights(place, turn_)
         self._may_have_job = True
 
     async def write(self) -> None:
@@ -51,9 +48,7 @@ class Writer:
             while await self._round():
                 self._turn.check()
         finally:
-            for flight in self._flights:
-                flight.cancel()
-            await asyncio.gather(*self._flights, return_exceptions=True)
+            await self._flights.cancel()
 
     async def _round(self) -> bool:
         """Start what may be started, wait for what comes; False when all is done."""
@@ -61,7 +56,7 @@ class Writer:
         self._turn.committed.clear()
         await self._start(is_read=is_read)
         if self._flights:
-            await self._land()
+            await self._flights.land()
             return True
         if not is_read:
             await waiting.either(
@@ -82,22 +77,32 @@ class Writer:
         return True
 
     async def _start(self, *, is_read: bool) -> None:
-        room = self._place.manner.in_flight - len(self._flights)
-        if room < 1 or not await self._may_call():
+        flights = self._flights
+        if flights.room < 1 or not await self._may_call():
             return
         if self._may_have_job:
             await self._settle_job()
-        busy = frozenset[str]().union(*self._flights.values())
-        if await self._is_for_bulk(len(busy)):
-            if self._flights:
+        busy = flights.busy
+        due = await self._count_due(len(busy))
+        if due >= self._place.manner.bulk_threshold:
+            if flights:
                 return  # what is in flight lands first: a job has nothing beside it
             if await self._starts_bulk():
                 return
-        rows = await entity_copies.waiting(
-            self._place.db, self._place.integration_id, limit=room * MAX_RECORDS, without=busy
+        calls = min(flights.room, self._place.manner.in_flight)
+        if not is_read:
+            calls = min(calls, due // MAX_RECORDS)
+        rows = (
+            await entity_copies.waiting(
+                self._place.db, self._place.integration_id, limit=calls * MAX_RECORDS, without=busy
+            )
+            if calls
+            else []
         )
-        for part in parts(rows, is_all=is_read)[:room]:
-            self._fly(self._collection(part), part)
+        for part in parts(rows, is_all=is_read)[:calls]:
+            if self._gauge.is_spent(len(flights)):
+                return
+            flights.begin(self._collection(part), part)
 
     async def _settle_job(self) -> None:
         """Before anything is written: a job that an earlier process, or an outage, left to itself is over."""
@@ -121,16 +126,17 @@ class Writer:
             await entity_runs.fence(tx, self._turn.claim)
             await entity_syncs.keep_job(tx, self._place.integration_id, job_id)
 
-    async def _is_for_bulk(self, busy: int) -> bool:
-        """Whether so many wait, besides those in flight, that a job costs fewer calls."""
+    async def _count_due(self, busy: int) -> int:
+        """How many are due besides those on their way, as far as it matters: from `bulk_threshold` on a job
+        costs fewer calls."""
         place, enough = self._place, self._place.manner.bulk_threshold + busy
-        return await entity_copies.count_waiting(place.db, place.integration_id, up_to=enough) >= enough
+        return await entity_copies.count_waiting(place.db, place.integration_id, up_to=enough) - busy
 
     async def _starts_bulk(self) -> bool:
         load = await self._load()
         if len(load.rows) <= MAX_RECORDS:
             return False
-        self._fly(self._bulk(load), load.rows)
+        self._flights.begin(self._bulk(load), load.rows)
         return True
 
     async def _load(self) -> Load:
@@ -143,75 +149,50 @@ class Writer:
             load.add([row for row in found if _is_for_bulk(row)])
         return load
 
-    def _fly(self, sending: Coroutine[None, None, None], rows: Sequence[Waiting]) -> None:
-        flight = asyncio.create_task(sending, name=f"writing of {self._place.name}")
-        self._flights[flight] = frozenset(row.m3ter_id for row in rows)
-
-    async def _land(self) -> None:
-        """Wait until a flight has ended, a page came that may fill another, or it is to stop.
-
-        What is in flight when it is to stop is waited for: it is kept, not sent again."""
-        signals = [
-            asyncio.create_task(event.wait(), name="signal of the writer")
-            for event in (self._turn.stop, self._turn.committed, self._turn.is_read)
-            if not event.is_set()
-        ]
-        try:
-            await asyncio.wait([*self._flights, *signals], return_when=asyncio.FIRST_COMPLETED)
-            if self._turn.stop.is_set():
-                await asyncio.wait(self._flights)
-        finally:
-            for signal in signals:
-                signal.cancel()
-            await asyncio.gather(*signals, return_exceptions=True)
-        for flight in [each for each in self._flights if each.done()]:
-            del self._flights[flight]
-            await self._landed(flight)
-
-    async def _landed(self, flight: asyncio.Task[None]) -> None:
-        """An outage is told, and everything waits; what was sent is sent again, which does no harm."""
-        try:
-            flight.result()
-        except SyncError as error:
-            if not turn.is_outage(error):
-                raise
-            self._outages += 1
-            self._may_have_job = True
-            await self._place.org.standing.unwell(error)
-            pause = turn.delay(error, self._outages, self._place.manner.policy)
-            self._left_alone_until = asyncio.get_running_loop().time() + pause.total_seconds()
-        else:
-            self._outages = 0
-            await self._place.org.standing.well()
-
     async def _may_call(self) -> bool:
         """Whether Salesforce need not be left alone just now; waits for that when nothing is in flight."""
-        left = self._left_alone_until - asyncio.get_running_loop().time()
-        if left > 0 or self._gauge.is_spent(len(self._flights)):
+        left = self._flights.left_alone
+        if left or self._gauge.is_spent(len(self._flights)):
             if self._flights:
                 return False
-            if left > 0:
-                await self._turn.pause(timedelta(seconds=left))
+            if left:
+                await self._turn.pause(left)
             await self._gauge.wait(self._turn)
         return True
 
     async def _collection(self, rows: Sequence[Waiting]) -> None:
-        results = await self._sender.collection(rows)
-        again = await self._keep(rows, results, is_last=len(rows) == 1)
+        again = await self._keep(rows, await self._sent(rows), is_last=len(rows) == 1)
+        self._flights.narrow(again)
         apart = [[row] for row in again] if len(again) <= _ALONE else [again]
         for part in apart:
-            await self._keep(part, await self._sender.collection(part), is_last=True)
+            await self._keep(part, await self._sent(part), is_last=True)
+
+    async def _sent(self, rows: Sequence[Waiting]) -> list[RowResult]:
+        """Raises Grounded."""
+        async with self._flights.slot():
+            return await self._sender.collection(rows)
 
     async def _bulk(self, load: Load) -> None:
+        """Its own call each time: a job has a way of its own to wait."""
+        try:
+            async with self._flights.heeded():
+                async for part in self._sender.bulk(load, self._turn.stop, self._keep_job):
+                    await self._judge(part)
+        except Grounded:
+            self._may_have_job = True
+            raise
+
+    async def _judge(self, part: Sequence[tuple[Waiting, RowResult]]) -> None:
+        """Some results of a job; what it refused is sent apart from the others."""
+        if not part:
+            return
         place = self._place
-        async for part in self._sender.bulk(load, self._turn.stop, self._keep_job):
-            if part:
-                again = await self._keep([row for row, _ in part], [result for _, result in part])
-                for at in range(0, len(again), MAX_RECORDS):
-                    ids = [row.m3ter_id for row in again[at : at + MAX_RECORDS]]
-                    some = await entity_copies.waiting_among(place.db, place.integration_id, ids)
-                    for alike in parts(some, is_all=True):
-                        await self._keep(alike, await self._sender.collection(alike), is_last=True)
+        again = await self._keep([row for row, _ in part], [result for _, result in part])
+        for at in range(0, len(again), MAX_RECORDS):
+            ids = [row.m3ter_id for row in again[at : at + MAX_RECORDS]]
+            some = await entity_copies.waiting_among(place.db, place.integration_id, ids)
+            for alike in parts(some, is_all=True):
+                await self._keep(alike, await self._sent(alike), is_last=True)
 
     async def _keep(
         self, rows: Sequence[Waiting], results: Sequence[RowResult], *, is_last: bool = False

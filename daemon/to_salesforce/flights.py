@@ -1,0 +1,126 @@
+"""Calls under way to Salesforce: a slot for each, the records that are on their way, and its outages."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from connectors.errors import SyncError
+from daemon.to_salesforce import turn
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.turn import Turn
+from state.entity_models import Waiting
+
+# For each slot a call that Salesforce has, and one whose records are at hand or whose results are being kept:
+# so a slot is taken again at once, and no more than that is in memory.
+_FOR_EACH_SLOT = 2
+
+
+class Grounded(Exception):  # noqa: N818 - no error of the records that it concerns
+    """Salesforce is to be left alone, or it is to stop: the records wait on, as they are in the database."""
+
+
+class Flights:
+    """Of one run. Records of a flight are no other's until it has landed."""
+
+    def __init__(self, place: Place, turn_: Turn) -> None:
+        self._place = place
+        self._turn = turn_
+        self._slots = asyncio.Semaphore(place.manner.in_flight)
+        self._flights: dict[asyncio.Task[None], frozenset[str]] = {}
+        self._outages = 0
+        self._left_alone_until = 0.0
+        self._answered = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    @property
+    def room(self) -> int:
+        """How many more may begin."""
+        return self._place.manner.in_flight * _FOR_EACH_SLOT - len(self._flights)
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The records on their way, by m3ter id."""
+        return frozenset[str]().union(*self._flights.values())
+
+    @property
+    def left_alone(self) -> timedelta:
+        """How long no call is to be made."""
+        left = self._left_alone_until - asyncio.get_running_loop().time()
+        return timedelta(seconds=max(0.0, left))
+
+    def begin(self, writing: Coroutine[None, None, None], rows: Sequence[Waiting]) -> None:
+        """Rows that no other flight has; `writing` makes its calls in a `slot()`."""
+        flight = asyncio.create_task(writing, name=f"writing of {self._place.name}")
+        self._flights[flight] = _ids(rows)
+
+    def narrow(self, rows: Sequence[Waiting]) -> None:
+        """Of the flight that says so only these are still on their way; what became of the others is kept."""
+        flight = asyncio.current_task()
+        if flight in self._flights:
+            self._flights[flight] = _ids(rows)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """One call, when it may be made. Raises Grounded when it may not, or was for nothing."""
+        async with self._slots:
+            if self._turn.stop.is_set() or self.left_alone:
+                raise Grounded
+            async with self.heeded():
+                yield
+        self._answered.set()
+
+    @asynccontextmanager
+    async def heeded(self) -> AsyncIterator[None]:
+        """Tells an outage, during which everything waits: what was sent is sent again, which does no harm.
+
+        Raises Grounded then; errors of another kind as they are."""
+        try:
+            yield
+        except SyncError as error:
+            if not turn.is_outage(error):
+                raise
+            if not self.left_alone:  # what fails beside the first is the same outage
+                self._outages += 1
+            pause = turn.delay(error, self._outages, self._place.manner.policy)
+            until = asyncio.get_running_loop().time() + pause.total_seconds()
+            self._left_alone_until = max(self._left_alone_until, until)
+            await self._place.org.standing.unwell(error)
+            raise Grounded from error
+        if not self.left_alone:
+            self._outages = 0
+            await self._place.org.standing.well()
+
+    async def land(self) -> None:
+        """Wait until one has landed, a slot is free, a page came that may fill another, or it is to stop.
+
+        What is in flight when it is to stop is waited for: it is kept, not sent again. Raises what a flight
+        was ended by."""
+        events = [self._turn.committed, self._answered]
+        events += [event for event in (self._turn.stop, self._turn.is_read) if not event.is_set()]
+        signals = [asyncio.create_task(event.wait(), name="signal of the writer") for event in events]
+        try:
+            await asyncio.wait([*self._flights, *signals], return_when=asyncio.FIRST_COMPLETED)
+            self._answered.clear()
+            if self._turn.stop.is_set():
+                await asyncio.wait(self._flights)
+        finally:
+            for signal in signals:
+                signal.cancel()
+            await asyncio.gather(*signals, return_exceptions=True)
+        for flight in [each for each in self._flights if each.done()]:
+            del self._flights[flight]
+            with suppress(Grounded):
+                flight.result()
+
+    async def cancel(self) -> None:
+        """All that is under way, unseen."""
+        for flight in self._flights:
+            flight.cancel()
+        await asyncio.gather(*self._flights, return_exceptions=True)
+
+
+def _ids(rows: Sequence[Waiting]) -> frozenset[str]:
+    return frozenset(row.m3ter_id for row in rows)
