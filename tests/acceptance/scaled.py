@@ -129,12 +129,18 @@ def calls_for(records: int) -> int:
 
 @asynccontextmanager
 async def company(
-    server: str, accounts: int, *, kinds: Collection[EntityType] = (EntityType.ACCOUNT, EntityType.BILL)
+    server: str,
+    accounts: int,
+    *,
+    kinds: Collection[EntityType] = (EntityType.ACCOUNT, EntityType.BILL),
+    more: str = "",
 ) -> AsyncIterator[Scaled]:
-    """So many accounts and three times as many bills in m3ter, nothing in Salesforce, no daemon yet."""
+    """So many accounts and three times as many bills in m3ter, nothing in Salesforce, no daemon yet.
+
+    `more` is of the settings of entity data syncs."""
     async with (
         local_sandbox(serving.Options(empty=True, m3ter_scale=accounts)) as sandbox,
-        stage.staged(sandbox, server, QUIET) as staged,
+        stage.staged(sandbox, server, QUIET + more) as staged,
     ):
         house = staged.house
         await integrations.disable(house.db, house.integration.name)

@@ -1,15 +1,18 @@
 """The entity data sync: what looking for nothing costs, and how near a first one comes to its slower side."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from daemon.to_salesforce.place import Manner
 from state.entity_models import EntityType
 from tests.acceptance import scaled
 from tests.acceptance.scaled import Round, Scaled
-from tests.bench import stage
+from tests.bench import stage, tapped
 from tests.bench.rows import Reach, Row
+from tests.bench.stage import Daemon
 from tests.sandboxes import ControlApi
 
 ACCOUNTS = 5_000
@@ -27,7 +30,8 @@ class Pace:
 
 
 SLOW_M3TER = Pace(7_000, 0.1, 0.4)
-SLOW_SALESFORCE = Pace(3_200, 0.02, 1.6)  # 9,600 bills: below the threshold of Bulk jobs
+SLOW_SALESFORCE = Pace(7_000, 0.02, 1.0)
+CALLS_ONLY = "bulk_threshold = 100_000_000\n"  # a Bulk job has no pace to speak of
 
 
 async def measure() -> list[Row]:
@@ -63,15 +67,15 @@ async def _first(server: str, *paces: Pace) -> list[Row]:
 
 async def _paced(server: str, pace: Pace) -> list[Row]:
     async with AsyncExitStack() as stack:
-        opening = scaled.company(server, pace.accounts, kinds=(EntityType.BILL,))
+        opening = scaled.company(server, pace.accounts, kinds=(EntityType.BILL,), more=CALLS_ONLY)
         company = await stack.enter_async_context(opening)
         await company.sandbox.m3ter_control.fault("latency", match={"path": "*/bills"}, seconds=pace.m3ter)
         await company.sandbox.salesforce_control.fault(
             "latency", match={"path": "*/composite/*"}, seconds=pace.salesforce
         )
-        daemon = await stack.enter_async_context(stage.running(company.m3sync))
+        daemon = await stack.enter_async_context(stage.running(company.m3sync, is_tapped=True))
         done = await company.round(daemon, 1)
-        own = await _own_time(company)
+        own = await _own_time(company, daemon)
     slower = max(own, key=own.__getitem__)
     calls = sum(done.salesforce.values())
     made_of = f"{done.entities:,} Bills; {slower} needs {own[slower].total_seconds():.1f} s for its part"
@@ -82,16 +86,27 @@ async def _paced(server: str, pace: Pace) -> list[Row]:
     ]  # fmt: skip
 
 
-async def _own_time(company: Scaled) -> dict[str, timedelta]:
+async def _own_time(company: Scaled, daemon: Daemon) -> dict[str, timedelta]:
     """What each system took: m3ter its pages one after the other, Salesforce as many as are in flight."""
-    pages = await _served(company.sandbox.m3ter_control, "*/bills")
-    calls = await _served(company.sandbox.salesforce_control, "*/composite/*")
+    pages = await _taken(company, company.sandbox.m3ter_control, daemon, "*/bills")
+    calls = await _taken(company, company.sandbox.salesforce_control, daemon, "*/composite/*")
     return {"m3ter": pages, "Salesforce": calls / Manner().in_flight}
 
 
-async def _served(control: ControlApi, path: str) -> timedelta:
-    entries = await control.journal(f"path={path}")
-    return timedelta(milliseconds=sum(float(each["milliseconds"]) for each in entries))
+async def _taken(company: Scaled, control: ControlApi, daemon: Daemon, path: str) -> timedelta:
+    """Of each call from when the daemon began to send it, by its notes, until the system had answered, by the
+    journal of that. A sandbox that is busy hears late of a call, which is its own time; what the daemon needs
+    until it reads the answer and then asks again is not."""
+    sent = [began for began, _ in tapped.spans(daemon.calls, path)]
+    answered = [_answered_at(each) for each in await control.journal(f"path={path}")]
+    assert len(sent) == len(answered), "a call that was repeated, or not noted"
+    ahead = company.sandbox.running.clock.ahead
+    took = (each - ahead - began for began, each in zip(sorted(sent), sorted(answered), strict=True))
+    return sum(took, timedelta())
+
+
+def _answered_at(entry: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(entry["time"]) + timedelta(milliseconds=float(entry["milliseconds"]))
 
 
 def _duration(done: Round) -> timedelta:

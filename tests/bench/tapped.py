@@ -5,6 +5,7 @@ A run's log keeps whole milliseconds, and a call on the loopback takes half a on
 
 import sys
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from connectors import calls
@@ -14,10 +15,14 @@ from daemon import cli
 Span = tuple[datetime, datetime]
 
 
-def spans(file: Path) -> list[Span]:
-    """When each call noted so far was under way."""
-    noted = (line.split() for line in file.read_text().splitlines())
-    return [_span(datetime.fromisoformat(began), float(seconds)) for began, seconds in noted]
+def spans(file: Path, path: str = "*") -> list[Span]:
+    """When each call noted so far was under way whose path fits the glob."""
+    noted = (line.split(" ", 2) for line in file.read_text().splitlines())
+    return [
+        _span(datetime.fromisoformat(began), float(seconds))
+        for began, seconds, asked in noted
+        if fnmatchcase(asked, path)
+    ]
 
 
 def _span(began: datetime, seconds: float) -> Span:
@@ -31,7 +36,7 @@ def main(file: str, arguments: list[str]) -> None:
 
         def record(call: Call) -> None:
             if not call.path.startswith("/cometd/"):  # a long poll is a wait, not a call of the sync
-                notes.write(f"{call.started_at.isoformat()} {call.duration.total_seconds()}\n")
+                notes.write(f"{call.started_at.isoformat()} {call.duration.total_seconds()} {call.path}\n")
             keep(call)
 
         calls.record = record
