@@ -16,7 +16,7 @@ from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.mapping import records
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Stopped
-from state import own_writes
+from state import entity_copies, own_writes
 from state.database import transaction
 from state.entity_models import CopyAction, Waiting
 from state.own_writes import OwnWrite
@@ -29,11 +29,11 @@ _OF_THE_OBJECT = frozenset(
 )
 _PART = 2_000  # results of a Bulk job that are kept in one transaction
 _UNFIT = "M3SYNC_UNFIT"
-_STILL_UNFIT = "It does not fit Salesforce; mend it in m3ter, and the next run tries it again."
+_STILL_UNFIT = "It does not fit Salesforce as m3ter has it. It is tried again when it changes there."
 
 
-def _can_be_sent(row: Waiting) -> bool:
-    """What could not be mapped has no record to be sent, even if a person says so."""
+def can_be_sent(row: Waiting) -> bool:
+    """What could not be mapped has no record to be sent."""
     return row.action is not CopyAction.UPSERT or bool(row.payload)
 
 
@@ -48,8 +48,6 @@ class Sender:
 
         A call that is refused as a whole for one of its records is sent again in halves.
         """
-        if not all(_can_be_sent(row) for row in rows):
-            return [RowResult("", False, False, _UNFIT, _STILL_UNFIT) for _ in rows]
         told = await self._tell(rows)
         try:
             results = await self._halving(rows)
@@ -58,6 +56,18 @@ class Sender:
             raise
         await self._withdraw_refused(told, results)
         return results
+
+    async def unfit(self, rows: Sequence[Waiting]) -> list[RowResult]:
+        """Of rows that cannot be sent, whatever a person says, until the entity or the mapping changes: what
+        the mapping said, which is as true as it was."""
+        return [await self._still_unfit(row.m3ter_id) for row in rows]
+
+    async def _still_unfit(self, m3ter_id: str) -> RowResult:
+        place = self._place
+        known = await entity_copies.of_record(place.db, m3ter_id)
+        said = [copy for copy in known if copy.integration_id == place.integration_id and copy.message]
+        message, fields = (said[0].message, said[0].fields) if said else (_STILL_UNFIT, ())
+        return RowResult("", False, False, _UNFIT, message, fields)
 
     async def _halving(self, rows: Sequence[Waiting]) -> list[RowResult]:
         try:

@@ -9,7 +9,7 @@ from connectors.salesforce import bulk_csv
 from connectors.salesforce.collections import MAX_RECORDS
 from connectors.salesforce.rows import RowResult
 from daemon import waiting
-from daemon.to_salesforce import parents, turn, verdicts
+from daemon.to_salesforce import parents, sending, turn, verdicts
 from daemon.to_salesforce.flights import Flights, Grounded
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.loads import Load
@@ -161,6 +161,10 @@ class Writer:
         return True
 
     async def _collection(self, rows: Sequence[Waiting]) -> None:
+        """Rows of one kind: all can be sent, or none."""
+        if not sending.can_be_sent(rows[0]):
+            await self._keep(rows, await self._sender.unfit(rows), is_last=True)
+            return
         again = await self._keep(rows, await self._sent(rows), is_last=len(rows) == 1)
         self._flights.narrow(again)
         apart = [[row] for row in again] if len(again) <= _ALONE else [again]

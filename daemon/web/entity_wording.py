@@ -26,6 +26,8 @@ _REMEDIES = {
     "or let it be empty.",
     "STRING_TOO_LONG": "The field is too short for the value: lengthen it in Salesforce, or shorten the "
     "value in m3ter.",
+    "M3SYNC_UNFIT": "Correct the value in m3ter, and it is tried again by itself; or leave the field out in "
+    "[entity_data_sync] names.",
     "DUPLICATES_DETECTED": "A duplicate rule of the org refuses it: let the rule pass over m3sync's objects.",
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from daemon.to_m3ter import presets
 from daemon.to_salesforce import budget
+from daemon.web import entity_wording
 from state import entity_copies, entity_runs, health
 from state.database import Pool
 from state.entity_models import CopyIssue, CopyStatus, EntitySync, EntityType, Namespace, RunCause
@@ -174,3 +175,27 @@ async def test_a_run_whose_object_is_missing_ends_in_salesforces_words(house: Ho
     assert "m3__" in run.error
     assert (await census(house, sync))[CopyStatus.WAITING] == 3
     assert (await entity_runs.last(house.db, sync.integration.integration_id)) == run
+
+
+async def test_what_cannot_be_mapped_says_why_however_often_a_person_retries_it(house: House) -> None:
+    (account_id,) = await copying.load(house, "Account", copying.rows(1))
+    contract = {"accountId": account_id, "name": "Frame", "startDate": "1600-01-01", "endDate": "2027-01-01"}
+    (contract_id,) = await copying.load(house, "Contract", [contract])
+    sync = await copying.added(house, EntityType.CONTRACT)
+    await copying.once(house, sync)
+    first = await issue(house, sync)
+    assert (first.code, first.fields) == ("M3SYNC_UNFIT", ("Start_Date__c",))
+
+    await entity_copies.retry(house.db, sync.integration.integration_id)
+    async with copying.copying(house):
+        run = await copying.ended(house, sync, 2)
+    assert (run.cause, run.status, run.refused) == (RunCause.RETRY, RunStatus.COMPLETE, 1)
+    again = await issue(house, sync)
+    assert (again.code, again.message, again.fields) == (first.code, first.message, first.fields)
+    assert "by itself" in entity_wording.remedy(again)
+    assert not await copying.calls(house), "nothing was there to be sent"
+
+    mended = {**contract, "startDate": "2026-01-01", "version": 1}
+    await house.m3ter("PUT", f"/contracts/{contract_id}", mended)
+    run = await copying.once(house, sync)
+    assert (run.written, run.refused) == (1, 0)
