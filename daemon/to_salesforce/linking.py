@@ -1,15 +1,15 @@
 """What a page of entities needs to know of other records: standard Accounts, and which parents are copied."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from daemon.to_salesforce import lanes
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.place import Place
-from daemon.to_salesforce.targets import ENTITY_TYPES
+from daemon.to_salesforce.targets import ENTITY_TYPES, Target, TargetField
 from state import entity_syncs, external_mappings
 from state.database import Db
-from state.entity_models import EntitySync
+from state.entity_models import EntitySync, EntitySyncSettings
 
 _STANDARD = "Account"
 
@@ -21,7 +21,7 @@ async def of(db: Db, place: Place, entities: Sequence[Mapping[str, Any]]) -> Lin
     return Links(
         await _standard_accounts(db, place, entities),
         frozenset(ENTITY_TYPES) - copied,
-        _uncopied_accounts(siblings, entities),
+        _uncopied(place.target, siblings, entities),
     )
 
 
@@ -47,19 +47,30 @@ async def _standard_accounts(
     return {m3ter_id: ids[0] for m3ter_id, ids in standard.items() if ids}
 
 
-def _uncopied_accounts(
-    siblings: Collection[EntitySync], entities: Sequence[Mapping[str, Any]]
+def _uncopied(
+    target: Target, siblings: Collection[EntitySync], entities: Sequence[Mapping[str, Any]]
 ) -> frozenset[str]:
-    """The accounts named by these entities that no integration copies, by their filters."""
-    accounts = [each.settings for each in siblings if each.settings.entity_type.value == _STANDARD]
-    named = {
-        str(entity[name])
-        for entity in entities
-        for name in ("accountId", "parentAccountId")
-        if entity.get(name)
-    }
-    return frozenset(
-        account_id
-        for account_id in named
-        if not any(lanes.is_allowed(settings, {"id": account_id}) for settings in accounts)
-    )
+    """The parents named by these entities that no integration copies, by the account lists of theirs.
+
+    A parent belongs to the account that its child names, an Account to itself.
+    """
+    found = set[str]()
+    for field in target.fields:
+        if field.relation:
+            parents = [
+                each.settings for each in siblings if each.settings.entity_type.value == field.relation
+            ]
+            named = {_parent(field, entity) for entity in entities if entity.get(field.source)}
+            found |= {parent_id for parent_id, account_id in named if not _is_copied(parents, account_id)}
+    return frozenset(found)
+
+
+def _parent(field: TargetField, entity: Mapping[str, Any]) -> tuple[str, str]:
+    """Its id, and the account that it belongs to."""
+    parent_id = str(entity[field.source])
+    return parent_id, parent_id if field.relation == _STANDARD else str(entity.get("accountId") or "")
+
+
+def _is_copied(parents: Iterable[EntitySyncSettings], account_id: str) -> bool:
+    parent = {"id": account_id, "accountId": account_id}
+    return any(lanes.is_allowed(each, parent) for each in parents)
