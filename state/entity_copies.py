@@ -65,17 +65,14 @@ async def touch(tx: Connection, integration_id: UUID, entities: Collection[tuple
 async def unmet(
     db: Db, claim: RunClaim, *, action: Removal, after: str, limit: int
 ) -> tuple[list[str], str | None]:
-    """At the end of a scan, in the order of their ids: the first that it has not met of those after `after`,
-    and after which to ask for more, None when there are no more; there may be none and yet more.
+    """At the end of a scan, in the order of their ids: which of the next `limit` copies after `after` it has
+    not met, and after which to go on, None after the last copy.
 
     Those with which this removal is done or under way are left out.
     """
     values = (claim.integration_id, claim.run_id, action.value, after, limit)
     row = await database.fetch_one(db, _SQL["unmet"], *values)
-    if row is None or row["latest"] is None:
-        return [], None
-    ids: list[str] = row["m3ter_ids"]
-    return ids, ids[-1] if len(ids) == limit else row["latest"]
+    return ([], None) if row is None else (row["m3ter_ids"], row["latest"])
 
 
 async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], action: Removal) -> int:

@@ -14,6 +14,7 @@ from state.database import transaction
 log = structlog.get_logger(__name__)
 
 _IDS_A_CALL = 100  # as many as one page holds
+_COPIES_A_LOOK = 2_000
 
 
 async def settle(place: Place, turn: Turn, mapper: Mapper, after: str) -> None:
@@ -26,10 +27,12 @@ async def settle(place: Place, turn: Turn, mapper: Mapper, after: str) -> None:
     at: str | None = after
     while at is not None:
         turn.check()
-        ids, at = await entity_copies.unmet(place.db, turn.claim, action=removal, after=at, limit=_IDS_A_CALL)
-        if ids:
-            found = await _found(place, turn, ids)
-            gone += await _keep(place, turn, mapper, ids, found)
+        missing, at = await entity_copies.unmet(
+            place.db, turn.claim, action=removal, after=at, limit=_COPIES_A_LOOK
+        )
+        for first in range(0, len(missing), _IDS_A_CALL):
+            ids = missing[first : first + _IDS_A_CALL]
+            gone += await _keep(place, turn, mapper, ids, await _found(place, turn, ids))
             turn.committed.set()
     async with transaction(place.db) as tx:
         await entity_runs.fence(tx, turn.claim)

@@ -85,6 +85,8 @@ CREATE TABLE entity_copies (                       -- the Salesforce record of o
     CHECK (status <> 'REFUSED' OR error IS NOT NULL)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 CREATE INDEX entity_copies_waiting ON entity_copies (integration_id, due_at, m3ter_id) WHERE status = 'WAITING';
+CREATE INDEX entity_copies_unplaced ON entity_copies (integration_id, m3ter_id)   -- to be removed, no record known
+    WHERE status = 'WAITING' AND action <> 'upsert' AND salesforce_id IS NULL;
 CREATE INDEX entity_copies_issues ON entity_copies (integration_id, changed_at DESC) WHERE error IS NOT NULL;
 CREATE INDEX entity_copies_m3ter ON entity_copies (m3ter_id);
 CREATE INDEX entity_copies_salesforce ON entity_copies (salesforce_id) WHERE salesforce_id IS NOT NULL;

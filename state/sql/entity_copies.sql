@@ -47,22 +47,20 @@ WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id
   AND (c.version, c.mapped_with) IS DISTINCT FROM (g.version, g.mapped_with);
 
 -- unmet --
--- The first $5 that the scan $2 has not met, of the 2,000 copies after $4, without those with which $3 is done or under
--- way; and the last copy looked at. However many copies there are, one look is short.
+-- Of the $5 copies after $4 those that the scan $2 has not met and with which $3 is not done or under way yet; and the
+-- last copy looked at. However many copies there are, one look is short.
 WITH slice AS MATERIALIZED (
     SELECT m3ter_id, action FROM entity_copies
     WHERE integration_id = $1 AND m3ter_id > $4
     ORDER BY m3ter_id
-    LIMIT 2000
-), missing AS (
+    LIMIT $5
+)
+SELECT ARRAY(
     SELECT c.m3ter_id FROM slice c
     WHERE c.action <> $3
       AND (SELECT true FROM entity_seen s WHERE s.run_id = $2 AND s.m3ter_id = c.m3ter_id) IS NULL
     ORDER BY c.m3ter_id
-    LIMIT $5
-)
-SELECT ARRAY(SELECT m3ter_id FROM missing ORDER BY m3ter_id) AS m3ter_ids,
-    (SELECT max(m3ter_id) FROM slice) AS latest;
+) AS m3ter_ids, (SELECT max(m3ter_id) FROM slice) AS latest;
 
 -- hold --
 -- Locked in one order, so that nobody waits for another in a circle
@@ -154,7 +152,7 @@ WHERE integration_id = $1 AND status = 'WAITING' AND (action = 'upsert' OR sales
 -- To be removed, wherever it is: $2 of them
 SELECT m3ter_id FROM entity_copies
 WHERE integration_id = $1 AND status = 'WAITING' AND action <> 'upsert' AND salesforce_id IS NULL
-ORDER BY due_at, m3ter_id
+ORDER BY m3ter_id
 LIMIT $2;
 
 -- place --
