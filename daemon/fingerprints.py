@@ -20,7 +20,7 @@ def of(object_name: str, fields: Mapping[str, object]) -> dict[str, str]:
     """Of fields as a REST call writes them, by their names in lower case.
 
     A parent named by its external id ({"Account": {...}}) has no hash: its event, which tells the id of the
-    parent, will be a near miss.
+    parent, will be a near miss. Name it by that id where it is known.
     """
     return {
         name.lower(): _hash(object_name, name, value)

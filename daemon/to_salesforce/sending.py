@@ -11,7 +11,7 @@ import structlog
 from connectors.errors import RejectedError, SyncError
 from connectors.salesforce import bulk, bulk_csv, collections
 from connectors.salesforce.rows import RowResult
-from daemon import echoes
+from daemon.to_salesforce import expecting
 from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.mapping import records
 from daemon.to_salesforce.place import Place
@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 _OF_THE_OBJECT = frozenset(
     {"INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND", "INVALID_FIELD_FOR_INSERT_UPDATE", "API_DISABLED_FOR_ORG"}
 )
+_TOLD_TOGETHER = 500  # records of a Bulk job that are unpacked at a time
 _PART = 2_000  # results of a Bulk job that are kept in one transaction
 _UNFIT = "M3SYNC_UNFIT"
 _STILL_UNFIT = "It does not fit Salesforce as m3ter has it. It is tried again when it changes there."
@@ -149,25 +150,14 @@ class Sender:
 
     async def _tell(self, rows: Iterable[Waiting]) -> list[int]:
         """Where the other direction listens to the object: what is about to be written, told before it is."""
-        object_name = self._place.target.object_name
-        if object_name not in await self._place.watched():
+        if self._place.target.object_name not in await self._place.watched():
             return []
         org_id = await self._place.org.org_id()
-        writes = [self._own_write(object_name, row) for row in rows]
+        writes, left = list[OwnWrite](), iter(rows)
+        while some := [*islice(left, _TOLD_TOGETHER)]:
+            writes += await expecting.writes(self._place, some)
         async with transaction(self._place.db) as tx:
             return await own_writes.expect(tx, org_id, writes)
-
-    def _own_write(self, object_name: str, row: Waiting) -> OwnWrite:
-        record_id = row.salesforce_id or ""
-        match row.action:
-            case CopyAction.DELETE:
-                return echoes.removal(object_name, record_id)
-            case CopyAction.MARK:
-                return echoes.update(object_name, record_id, self._mark(row))
-            case CopyAction.UPSERT if record_id:
-                return echoes.update(object_name, record_id, row.payload or {})
-            case CopyAction.UPSERT:
-                return echoes.creation(object_name, row.payload or {}, self._place.target.key_field)
 
     async def _withdraw_refused(self, told: Collection[int], results: Sequence[RowResult]) -> None:
         if told:
