@@ -15,6 +15,7 @@ from state.entity_models import (
     EntityType,
     Namespace,
     Removal,
+    RunClaim,
 )
 from state.errors import Conflict, NotFound
 from state.models import Integration, NewIntegration
@@ -50,7 +51,7 @@ async def edit(db: Db, name_or_id: str | UUID, settings: EntitySyncSettings) -> 
     """
     async with database.transaction(db) as tx:
         integration_id = (await get(tx, name_or_id)).integration.integration_id
-        await database.execute(tx, _SQL["hold"], integration_id)
+        await hold(tx, integration_id)
         before = await get(tx, integration_id)
         if settings.entity_type is not before.settings.entity_type:
             raise Conflict(
@@ -107,6 +108,35 @@ async def is_unchanged(tx: Connection, sync: EntitySync) -> bool:
     return (row["revision"], row["salesforce_credential_id"], row["m3ter_credential_id"]) == (
         *(sync.revision, *credentials),
     )
+
+
+async def belong(tx: Connection, claim: RunClaim, salesforce_org_id: str, m3ter_org_id: str) -> bool:
+    """The run's copies are in this Salesforce org, and of this m3ter organization; True when they were
+    others': these copies are forgotten, and integration and run begin anew. Hold the run's fence."""
+    integration_id = claim.integration_id
+    before = await orgs(tx, integration_id)
+    if before == (salesforce_org_id, m3ter_org_id):
+        return False
+    await database.execute(tx, _SQL["belong"], integration_id, salesforce_org_id, m3ter_org_id)
+    if before == (None, None):
+        return False
+    for statement in ("forget_copies", "begin_anew", "leave"):
+        await database.execute(tx, _SQL[statement], integration_id)
+    await database.execute(tx, _SQL["unsee"], claim.run_id)
+    await database.execute(tx, _SQL["reread"], claim.run_id)
+    await database.execute(tx, _SQL["announce"])
+    return True
+
+
+async def hold(tx: Connection, integration_id: UUID) -> None:
+    """Nobody else changes its settings before the transaction ends."""
+    await database.execute(tx, _SQL["hold"], integration_id)
+
+
+async def orgs(db: Db, integration_id: UUID) -> tuple[str | None, str | None]:
+    """The Salesforce org its copies are in, and the m3ter organization they are of; None before any run."""
+    row = await database.fetch_one(db, _SQL["orgs"], integration_id)
+    return (row["salesforce_org_id"], row["m3ter_org_id"]) if row else (None, None)
 
 
 async def keep_job(tx: Db, integration_id: UUID, job_id: str | None) -> None:

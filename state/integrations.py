@@ -93,10 +93,16 @@ async def connect(
     salesforce_credential_id: UUID | None = None,
     m3ter_credential_id: UUID | None = None,
 ) -> Integration:
-    """Give it credentials (None keeps the present one); raises NotFound, Conflict for the wrong system."""
+    """Give it credentials (None keeps the present one); an entity data sync that is given another one is run
+    at once. Raises NotFound, Conflict for the wrong system."""
     await _check_systems(db, salesforce_credential_id, m3ter_credential_id)
-    found = await get(db, name_or_id)
-    return await _change(db, found, "connect", salesforce_credential_id, m3ter_credential_id)
+    given = (salesforce_credential_id, m3ter_credential_id)
+    async with database.transaction(db) as tx:
+        found = await get(tx, name_or_id)
+        present = (found.salesforce_credential_id, found.m3ter_credential_id)
+        if any(new not in (None, old) for new, old in zip(given, present, strict=True)):
+            await database.execute(tx, _SQL["run_now"], found.integration_id)
+        return await _change(tx, found, "connect", *given)
 
 
 async def disconnect(db: Db, name_or_id: str | UUID) -> Integration:

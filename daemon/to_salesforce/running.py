@@ -6,7 +6,7 @@ import structlog
 
 from connectors.errors import SyncError
 from daemon import waiting
-from daemon.to_salesforce import budget, together, unplaced
+from daemon.to_salesforce import belonging, budget, together, unplaced
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.poller import Poller
 from daemon.to_salesforce.turn import Stopped, Turn
@@ -47,16 +47,20 @@ async def carry_out(place: Place, turn: Turn) -> None:
 
 
 async def _work(place: Place, turn: Turn) -> None:
-    is_over = asyncio.Event()
+    is_over, name = asyncio.Event(), f"run of {place.name}"
 
-    async def write() -> None:
-        await Writer(place, turn).write()
-        while await unplaced.find(place, turn):
-            await Writer(place, turn).write()
+    async def work() -> None:
+        here = await belonging.settled(place, turn)
+        await together.run(name, _scan(here, turn), _write(here, turn))
         is_over.set()
 
-    name = f"run of {place.name}"
-    await together.run(name, _scan(place, turn), write(), _beat(place, turn, is_over))
+    await together.run(name, work(), _beat(place, turn, is_over))
+
+
+async def _write(place: Place, turn: Turn) -> None:
+    await Writer(place, turn).write()
+    while await unplaced.find(place, turn):
+        await Writer(place, turn).write()
 
 
 async def _scan(place: Place, turn: Turn) -> None:

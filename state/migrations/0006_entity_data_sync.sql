@@ -23,6 +23,8 @@ CREATE TABLE entity_syncs (                        -- what an integration of tha
     scheduled_at timestamptz,                      -- the last time of the schedule that was met
     feed_at timestamptz,                           -- up to when m3ter's events were read
     feed_event_id text,
+    salesforce_org_id text,                        -- where its copies are; null: nowhere yet
+    m3ter_org_id text,                             -- and what they are copies of
     bulk_job_id text,                              -- a job whose end was not seen: ended before anything is written
     first_completed_at timestamptz                 -- the end of the first whole run
 );

@@ -65,7 +65,23 @@ DELETE FROM entity_copies WHERE integration_id = $1;
 
 -- begin_anew --
 -- In the new place nothing was ever brought into step
-UPDATE entity_syncs SET first_completed_at = NULL WHERE integration_id = $1;
+UPDATE entity_syncs SET first_completed_at = NULL, feed_at = NULL, feed_event_id = NULL WHERE integration_id = $1;
+
+-- orgs --
+-- Which Salesforce org its copies are in, and which m3ter organization they are copies of
+SELECT salesforce_org_id, m3ter_org_id FROM entity_syncs WHERE integration_id = $1;
+
+-- belong --
+-- They are from now on in $2, and copies of $3
+UPDATE entity_syncs SET salesforce_org_id = $2, m3ter_org_id = $3 WHERE integration_id = $1;
+
+-- leave --
+-- What was begun in the former org is nothing to the other one; whoever works with what was there begins anew
+UPDATE entity_syncs SET bulk_job_id = NULL, revision = revision + 1 WHERE integration_id = $1;
+
+-- reread --
+-- The run itself reads from the first page, under the lease that it has
+UPDATE entity_runs SET cursor = NULL, is_scanned = false WHERE run_id = $1;
 
 -- announce --
 -- Whoever runs integrations looks again

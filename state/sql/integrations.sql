@@ -45,6 +45,10 @@ UPDATE integrations SET
     updated_at = now()
 WHERE integration_id = $1;
 
+-- run_now --
+-- An entity data sync that works with another credential: its next run is due at once
+UPDATE entity_syncs SET scheduled_at = NULL WHERE integration_id = $1;
+
 -- disconnect --
 -- Take both credentials away and switch it off
 UPDATE integrations SET

@@ -1,6 +1,7 @@
 """Salesforce record ids: key prefix, 15 and 18 characters, checksum, minting."""
 
 import re
+import secrets
 from itertools import count
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -48,6 +49,13 @@ def _restore_case(id18: str) -> str | None:
 def prefix_of(record_id: str) -> str:
     """The first three characters, which name the object."""
     return record_id[:3]
+
+
+def unlike_any(key_prefix: str, instance: str = "S9") -> str:
+    """An id that no other org has given: two sandboxes are two orgs."""
+    stem = key_prefix + instance
+    id15 = stem + "".join(secrets.choice(_DIGITS) for _ in range(15 - len(stem)))
+    return id15 + checksum(id15)
 
 
 class Minter:

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from connectors.sandbox.clock import Clock
-from connectors.sandbox.salesforce import notation, rules, sessions
+from connectors.sandbox.salesforce import ids, notation, rules, sessions
 from connectors.sandbox.salesforce.changes import Actor, Listener, RecordChange
 from connectors.sandbox.salesforce.schema import Schema
 from connectors.sandbox.salesforce.tables import Tables
@@ -116,9 +116,8 @@ class Org(Tables):
 
     def _first_records(self) -> str:
         self.actor = Actor(SYSTEM_USER)
-        return self.create(
-            "Organization", {"Name": "Northwind Cloud Ltd", "Country": "GB", "InstanceName": "SBX1"}
-        )
+        own = {"Name": "Northwind Cloud Ltd", "Country": "GB", "InstanceName": "SBX1"}
+        return self.create("Organization", own, record_id=ids.unlike_any("00D"))
 
     def _integration_user(self) -> str:
         user = {
