@@ -21,6 +21,10 @@ MAX_BYTES = 100_000_000
 # Bulk API 2.0 guide, Prepare CSV Files: this empties the field; an empty cell leaves it as it is.
 NULL = "#N/A"
 
+# Salesforce Developer Limits, Bulk API 2.0 ingest: characters of one field, and of one record.
+MAX_FIELD = 32_000
+MAX_RECORD = 400_000
+
 _IN_MEMORY = 1024 * 1024
 _CHUNK = 64 * 1024
 _TURN = 500  # rows for which the event loop is kept waiting
@@ -44,10 +48,11 @@ class Sheet:
 
 
 def can_say(record: Mapping[str, Any]) -> bool:
-    """Whether CSV has words for the record: a text that reads `#N/A` would be taken for no text at all."""
-    return not any(
-        can_say(value) is False if isinstance(value, dict) else value == NULL for value in record.values()
-    )
+    """Whether CSV has words for the record, and Bulk room: a text that reads `#N/A` would be taken for no
+    text at all, and one field, or one record, that is too long has the whole job refused."""
+    said = list(_texts(record))
+    sizes = [_size(text) for text in said]
+    return NULL not in said and max(sizes, default=0) <= MAX_FIELD and sum(sizes) <= MAX_RECORD
 
 
 @asynccontextmanager
@@ -60,7 +65,7 @@ async def sheet_of(
 
     Records are as the REST API takes them: None empties a field, so does an empty text; a parent is
     `{"Parent__r": {"Key__c": "k"}}`. A field that a record does not have is left as it is. ValueError for a
-    record that CSV cannot say (see `can_say`) or that is too large alone.
+    record that is not for CSV (see `can_say`) or that is too large alone.
     """
     columns = await _columns(records)
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
@@ -69,7 +74,7 @@ async def sheet_of(
         file.write(header)
         for record in records:
             if not can_say(record):
-                raise ValueError(f"a record with the text {NULL} is not for CSV")
+                raise ValueError(f"a record with the text {NULL}, or too long a one, is not for CSV")
             line = _line(_cells(record, columns))
             if size + len(line) > max_bytes:
                 if not count:
@@ -140,6 +145,22 @@ def _cells(record: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
             is_emptied = name.endswith("__c") and record.get(_relation(name), "") is None
             cells.append(NULL if is_emptied else "")
     return cells
+
+
+def _texts(record: Mapping[str, Any]) -> Iterator[str]:
+    """Every value of the record and of its parents."""
+    for value in record.values():
+        if isinstance(value, dict):
+            yield from _texts(value)
+        elif value is not None:
+            yield value if isinstance(value, str) else str(value)
+
+
+def _size(text: str) -> int:
+    """In UTF-16 units, the most that Salesforce may count; ends of lines as two."""
+    if text.isascii():
+        return len(text) + text.count("\n")
+    return len(text) + sum(each > "\uffff" for each in text) + text.count("\n")
 
 
 def _look_up(relation: str) -> str:

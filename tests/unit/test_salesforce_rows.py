@@ -152,3 +152,11 @@ async def test_a_text_that_reads_as_null_is_not_sent_as_csv() -> None:
     assert bulk_csv.can_say({KEY: "a", "Name": "#N/A ", "P__r": {"K__c": "k"}, "X__c": None})
     with pytest.raises(ValueError, match="#N/A"):
         await table([{KEY: "a", "Name": "#N/A"}])
+
+
+def test_what_bulk_has_no_room_for_is_not_sent_as_csv() -> None:
+    full = "x" * 32_000
+    assert bulk_csv.can_say({KEY: "a"} | {f"F{n}__c": full for n in range(12)})
+    assert not bulk_csv.can_say({KEY: "a", "Lines__c": full + "x"})
+    assert not bulk_csv.can_say({KEY: "a", "Lines__c": "\N{TANGERINE}" * 16_000 + "x"})
+    assert not bulk_csv.can_say({KEY: "a"} | {f"F{n}__c": full for n in range(13)})

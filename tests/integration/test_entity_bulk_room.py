@@ -1,0 +1,58 @@
+"""Bulk has less room in a field than Salesforce: bills with very many lines go by other calls."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors.sandbox.m3ter import billing
+from daemon.to_m3ter import presets
+from state import entity_runs
+from state.database import Pool
+from state.entity_models import EntityType
+from state.models import RunStatus
+from tests.acceptance import entity_customers as customers
+from tests.acceptance import house as houses
+from tests.acceptance.house import House, until
+from tests.integration import copying
+from tests.sandboxes import LocalSandbox
+
+
+@pytest.fixture
+async def house(
+    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
+) -> AsyncIterator[House]:
+    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
+    async with opening as built:
+        await copying.declare(built)
+        yield built
+
+
+async def test_one_long_bill_goes_by_a_collection_and_the_others_in_bulk(house: House) -> None:
+    (customer,) = await customers.made(house, "ASH")
+    organization, account_id = customers.organization(house), customer[EntityType.ACCOUNT]
+    lines = [billing.line("Calls " + "x" * 150, "10.33") for _ in range(150)]
+    long = billing.bill(organization, account_id, lines)
+    for _ in range(220):
+        billing.bill(organization, account_id, [billing.line("Calls", "10.33")])
+    sync = await copying.added(house, EntityType.BILL)
+    control = house.sandbox.salesforce_control
+    await control.fault("status", match={"path": "*/composite/sobjects/*"}, status=503)  # until all wait
+    async with copying.copying(house, replace(copying.HASTY, bulk_threshold=201)):
+
+        async def is_scanned() -> bool:
+            found = await entity_runs.last(house.db, sync.integration.integration_id)
+            return found is not None and found.is_scanned
+
+        await until(is_scanned)
+        await control.clear_faults()
+        run = await copying.ended(house, sync)
+    assert (run.status, run.written, run.refused, run.error) == (RunStatus.COMPLETE, 222, 0, "")
+    (job,) = (await house.salesforce("GET", "/jobs/ingest"))["records"]
+    assert job["state"] == "JobComplete"
+    job = await house.salesforce("GET", f"/jobs/ingest/{job['id']}")
+    assert (job["numberRecordsProcessed"], job["numberRecordsFailed"]) == (221, 0)
+    found = await copying.copies(house, EntityType.BILL)
+    assert len(found) == 222
+    assert len(found[long["id"]]["Lines__c"]) > 32_000
