@@ -40,7 +40,8 @@ class TargetField:
 
     `source` is the path in the entity; `derivation` says how the value is made where it is not merely copied.
     `relation` is the entity type of a parent copy, told by the parent's key field `relation_key`; `refers_to`
-    is the object that a lookup leads to. `is_cut` allows a long free text to be shortened.
+    is the object that a lookup leads to. `is_cut` allows a long free text to be shortened, `is_computed`
+    tells an amount that m3ter reckons and nobody enters: it may be rounded.
     """
 
     name: str
@@ -55,6 +56,7 @@ class TargetField:
     is_external_id: bool
     is_required: bool
     is_cut: bool
+    is_computed: bool
     relation: str | None
     relation_key: str
     refers_to: str
@@ -179,6 +181,7 @@ def _field(names: _Names, entity_type: str, own_name: str, facts: Mapping[str, A
         is_external_id=facts.get("external_id", False),
         is_required=facts.get("required", False),
         is_cut=facts.get("cut", False),
+        is_computed=facts.get("computed", False),
         relation=relation,
         relation_key=names.key(relation) if relation else "",
         refers_to=_refers_to(names, facts),

@@ -120,7 +120,7 @@ def test_custom_fields_that_cannot_be_are_named() -> None:
 @pytest.mark.parametrize(
     ("entity_type", "field", "value", "name", "said"),
     [
-        ("Bill", "billTotal", Decimal("1.000001"), "Total__c", "more than 5 digits after the point"),
+        ("Commitment", "amount", Decimal("1.000001"), "Amount__c", "more than 5 digits after the point"),
         ("Bill", "billTotal", Decimal("1E+13"), "Total__c", "13 digits before the point"),
         ("Bill", "billTotal", "12", "Total__c", "not a number"),
         ("Account", "code", "x" * 81, "Code__c", "81 characters, and 80 have room"),

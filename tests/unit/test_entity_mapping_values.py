@@ -1,7 +1,7 @@
 """Values of every kind into Salesforce's types: exact or refused; and digests that tell what differs."""
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -17,19 +17,22 @@ from tests.entity_examples import ENTITIES
 
 BILL = targets.target("Bill", "Custom Objects")
 ACCOUNT = targets.target("Account", "Custom Objects")
+COMMITMENT = targets.target("Commitment", "Custom Objects")
 LINKED = digests.linked(ACCOUNT)
 
 
 def field(own_name: str) -> TargetField:
-    found = BILL.field(own_name) or ACCOUNT.field(own_name)
+    found = BILL.field(own_name) or ACCOUNT.field(own_name) or COMMITMENT.field(own_name)
     assert found is not None
     return found
 
 
-@given(st.decimals(allow_nan=True, allow_infinity=True))
-def test_a_number_is_kept_exactly_or_refused(value: Decimal) -> None:
+@given(
+    st.decimals(allow_nan=True, allow_infinity=True).filter(lambda value: len(value.as_tuple().digits) <= 15)
+)
+def test_a_number_that_a_person_entered_is_kept_exactly_or_refused(value: Decimal) -> None:
     try:
-        made = conversions.convert(field("Total"), value)
+        made = conversions.convert(field("Amount"), value)
     except ValueUnfit:
         digits = value.as_tuple().exponent if value.is_finite() else 0
         assert not value.is_finite() or abs(value) >= 10**13 or (isinstance(digits, int) and digits < -5)
@@ -47,10 +50,66 @@ def test_cents_are_never_rounded(units: int, places: int) -> None:
     value = Decimal(units).scaleb(-places)
     fits = abs(value) < 10**13 and value * 10**5 == (value * 10**5).to_integral_value()
     if fits:
-        assert conversions.convert(field("Total"), value) == value
+        assert conversions.convert(field("Amount"), value) == value
     else:
         with pytest.raises(ValueUnfit):
-            conversions.convert(field("Total"), value)
+            conversions.convert(field("Amount"), value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("10.330000000000002", "10.33"),
+        ("0.30000000000000004", "0.3"),
+        ("-1234.5600000000002", "-1234.56"),
+        ("2.9999999999999996", "3"),
+        ("1234567.000001", None),  # 13 digits: as a person entered it
+        ("10.3300100000000002", "10.33001"),
+        ("10.330001000000002", None),  # too much of it to be noise
+        ("0.0000000000000001234567890123456", None),
+    ],
+)
+def test_only_the_noise_of_binary_numbers_is_rounded_away(value: str, kept: str | None) -> None:
+    if kept is None:
+        with pytest.raises(ValueUnfit, match="more than 5 digits after the point"):
+            conversions.convert(field("Amount"), Decimal(value))
+    else:
+        made = conversions.convert(field("Amount"), Decimal(value))
+        assert made == Decimal(kept)
+        assert made.as_tuple().exponent == -5
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("10.330000000000002", "10.33000"),
+        ("0.123455", "0.12346"),
+        ("0.123445", "0.12344"),
+        ("-0.000001", "0.00000"),
+        ("9999999999999.99999", "9999999999999.99999"),
+        ("1E-400", "0.00000"),
+    ],
+)
+def test_what_m3ter_computes_is_rounded_half_to_even(value: str, kept: str) -> None:
+    assert str(conversions.convert(field("Total"), Decimal(value))) == kept
+
+
+def test_only_amounts_that_nobody_enters_are_computed() -> None:
+    found = [
+        f"{target.entity_type}.{each.own_name}"
+        for target in targets.every("Custom Objects")
+        for each in target.fields
+        if each.is_computed
+    ]
+    assert found == ["Commitment.Amount_Spent", "Balance.Amount", "Bill.Total"]
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12))
+def test_a_computed_amount_is_never_further_than_half_of_its_last_digit(value: Decimal) -> None:
+    made = conversions.convert(field("Total"), value)
+    with localcontext(Context(prec=200)):
+        assert abs(made - value) <= Decimal("0.000005")
+    assert "E" not in str(made)
 
 
 @given(st.text(max_size=120))

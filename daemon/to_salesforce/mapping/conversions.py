@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
 from daemon.to_salesforce.mapping.errors import ValueUnfit
@@ -11,6 +11,8 @@ from daemon.to_salesforce.targets import TargetField
 # Salesforce, "Primitive Data Types": dates before 1700 and after 4000 are not kept.
 _FIRST_YEAR, _LAST_YEAR = 1700, 4000
 _SHOWN = 60
+_DIGITS_OF_A_DOUBLE = 15  # IEEE 754: any decimal of so many digits comes back as it was
+_NOISE = Decimal("1E-9")
 
 
 def convert(field: TargetField, value: Any) -> Any:
@@ -38,12 +40,16 @@ def shortened(said: str, length: int) -> str:
 
 
 def number(field: TargetField, value: Any) -> int | Decimal | None:
-    """The number, exact: it is never rounded, and one with too many digits does not fit."""
+    """The number, exact: one with too many digits does not fit.
+
+    Only what m3ter computes is rounded to the digits that have room, half to even, and so is the noise at the
+    end of a number that was kept in binary: 10.330000000000002.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueUnfit(f"{_quoted(value)} is not a number.")
-    exact = value if isinstance(value, int) else _plain(value, field.scale)
+    exact = value if isinstance(value, int) else _plain(field, value)
     if abs(exact) >= 10 ** (field.precision - field.scale):
         room = field.precision - field.scale
         raise ValueUnfit(f"{_quoted(value)} has more than the {room} digits before the point that have room.")
@@ -133,8 +139,9 @@ def _prefix(said: str, length: int) -> str:
     return kept
 
 
-def _plain(value: Decimal, scale: int) -> Decimal:
-    """The same number without an exponent to write, if it has no more than `scale` digits after the point."""
+def _plain(field: TargetField, value: Decimal) -> Decimal:
+    """The same number without an exponent to write, if no more digits than have room are after the point."""
+    scale = field.scale
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         raise ValueUnfit(f"{value} is not a number.")
@@ -146,10 +153,27 @@ def _plain(value: Decimal, scale: int) -> Decimal:
         return Decimal((sign, digits + (0,) * exponent, 0))
     beyond = min(-exponent - scale, len(digits))
     if any(digits[len(digits) - beyond :]):
+        rounded = _rounded(value, scale)
+        if field.is_computed or _is_noise(value, rounded):
+            return rounded
         raise ValueUnfit(
             f"{_quoted(value)} has more than {scale} digits after the point, and is not rounded."
         )
     return Decimal((sign, digits[: len(digits) - beyond] or (0,), -scale))
+
+
+def _rounded(value: Decimal, scale: int) -> Decimal:
+    digits = len(value.as_tuple().digits) + max(value.adjusted(), 0) + scale
+    to_scale = Decimal((0, (1,), -scale))
+    found = value.quantize(to_scale, ROUND_HALF_EVEN, Context(prec=digits + 1))
+    return found or to_scale * 0  # never a negative nought
+
+
+def _is_noise(value: Decimal, rounded: Decimal) -> bool:
+    """Whether the two are the same to whoever entered it: m3ter's numbers are doubles, which keep 15 digits
+    as they were entered. More than that, and so near to the rounded number, nobody entered."""
+    is_long = len(value.as_tuple().digits) > _DIGITS_OF_A_DOUBLE
+    return is_long and abs(value - rounded) <= abs(value) * _NOISE
 
 
 def _instant(value: Any) -> datetime:

@@ -12,7 +12,7 @@ from daemon.to_salesforce.mapping.derivations import Entity, Links
 from daemon.to_salesforce.targets import Target, TargetField
 
 # Raised whenever the mapping's code makes another record of the same entity, so that all are looked at anew.
-REVISION = 1
+REVISION = 2
 _EXACT_DIGITS = 28
 _LINKING = ("salesforce_account", "relation")
 _ENCODE = simplejson.JSONEncoder(use_decimal=True, sort_keys=True).encode
