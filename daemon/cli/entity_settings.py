@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from daemon.cli.session import WRONG_USAGE, CommandFailed
-from daemon.to_salesforce import schedule
+from daemon import settings as configuration
+from daemon.cli.session import WRONG_USAGE, CommandFailed, config_file
+from daemon.to_salesforce import custom_fields, schedule
 from daemon.to_salesforce.schedule import ScheduleInvalid
+from daemon.to_salesforce.targets import Naming, NoSuchTarget
 from daemon.web import wording
 from state.entity_models import EntitySyncSettings, EntityType, Namespace, Removal
 
@@ -19,6 +21,7 @@ _MAIL = re.compile(r"[^\s@\"<>]{1,64}@[^\s@\"<>]{1,190}")
 MOST = 10_000  # ids in one list; more make every list of m3ter's a check of its own
 _LONGEST_SCHEDULE = 200
 _FORMS = "Every moment is in UTC; `0 * * * *` is at the start of each hour."
+_OTHER_FIELD = "Map custom fields of m3ter's to fields of your own: --custom-field tier=Tier__c"
 MOST_FIELDS = 100  # custom fields that one entity of m3ter's may have
 
 
@@ -43,7 +46,8 @@ class Given:
 
 
 def laid_over(given: Given, settings: EntitySyncSettings) -> EntitySyncSettings:
-    """The settings with what was said in their place. Raises CommandFailed for what cannot be."""
+    """The settings with what was said in their place. Raises CommandFailed for what cannot be, also by the
+    names that the settings file gives to objects and fields."""
     said = given.said()
     for name in ("account_ids", "restricted_account_ids"):
         if name in said:
@@ -54,7 +58,10 @@ def laid_over(given: Given, settings: EntitySyncSettings) -> EntitySyncSettings:
         said["custom_fields"] = _fields(said["custom_fields"])
     if "schedule" in said:
         said["schedule"] = _schedule(said["schedule"])
-    return dataclasses.replace(settings, **said)
+    wanted = dataclasses.replace(settings, **said)
+    if wanted.custom_fields and {"custom_fields", "namespace"} & set(said):
+        _check_fields(wanted)
+    return wanted
 
 
 def pairs(given: Iterable[str]) -> dict[str, str]:
@@ -136,6 +143,18 @@ def _fields(given: Mapping[str, str]) -> dict[str, str]:
             "A Salesforce field holds one of them: leave the other out.",
         )
     return dict(given)
+
+
+def _check_fields(settings: EntitySyncSettings) -> None:
+    """Nothing that is kept in Salesforce by others is overwritten."""
+    naming = configuration.load(config_file.get()).entity_data_sync
+    try:
+        problems = custom_fields.of(settings, Naming(naming.testing_prefix, naming.names))
+    except NoSuchTarget as error:
+        raise wrong(str(error), "Correct [entity_data_sync] in the settings file.") from None
+    if problems:
+        more = f" And {len(problems) - 1} more." if len(problems) > 1 else ""
+        raise wrong(f"{problems[0]}{more}", _OTHER_FIELD)
 
 
 def _schedule(given: str) -> str:

@@ -12,8 +12,7 @@ from daemon.doctor.findings import Finding
 from daemon.to_m3ter.mapping import check as checking
 from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
-from daemon.to_salesforce import targets
-from daemon.to_salesforce.mapping import records
+from daemon.to_salesforce import custom_fields, targets
 from daemon.to_salesforce.targets import Naming
 from state import entity_syncs, field_mappings, integrations
 from state.database import Pool
@@ -96,7 +95,7 @@ async def _target(where: str, salesforce: Salesforce, sync: EntitySync, naming: 
         return [findings.bad(where, str(error), "Correct [entity_data_sync] in the settings file.")]
     found = [
         findings.bad(where, problem, "Correct the custom field mappings of the integration.")
-        for problem in records.custom_field_problems(target, settings.custom_fields)
+        for problem in custom_fields.problems(target, settings.custom_fields)
     ]
     describe = await _describe(salesforce, target.object_name)
     return found + objects.check(where, target, settings, describe)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shlex
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
@@ -9,8 +10,8 @@ import structlog
 
 from daemon.clients import Link, Links, Org, Organization
 from daemon.tasks import Task
+from daemon.to_salesforce import custom_fields, schedule, targets
 from daemon.to_salesforce import place as places
-from daemon.to_salesforce import schedule, targets
 from daemon.to_salesforce.place import Manner, Place
 from daemon.to_salesforce.runner import Runner
 from daemon.to_salesforce.schedule import ScheduleInvalid
@@ -18,7 +19,7 @@ from daemon.to_salesforce.targets import NoSuchTarget
 from state import entity_syncs, health
 from state.database import Db
 from state.entity_models import EntitySync
-from state.errors import NotFound, VaultError
+from state.errors import Conflict, NotFound, VaultError
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,7 @@ class Tasks:
         subject = f"integration:{sync.integration.name}"
         try:
             ready = await connect(self.db, self.links, sync, self.manner, self.watched)
-        except (NotFound, VaultError) as error:
+        except (NotFound, VaultError, Conflict) as error:
             await self._ail(subject, error.reason, error.instruction)
             return None
         except (NoSuchTarget, ScheduleInvalid) as error:
@@ -87,7 +88,8 @@ async def connect(
 ) -> Ready | None:
     """The integration ready for use; None while it is not connected to both systems.
 
-    Raises NotFound, VaultError, NoSuchTarget, ScheduleInvalid.
+    Raises NotFound, VaultError, NoSuchTarget, ScheduleInvalid; Conflict for custom fields that would
+    overwrite what m3sync writes.
     """
     integration = sync.integration
     if integration.salesforce_credential_id is None or integration.m3ter_credential_id is None:
@@ -95,6 +97,12 @@ async def connect(
     schedule.parse(sync.settings.schedule)
     settings = sync.settings
     target = targets.target(settings.entity_type.value, settings.namespace.value, manner.naming)
+    if problems := custom_fields.problems(target, settings.custom_fields):
+        raise Conflict(
+            " ".join(problems),
+            f"Map them to fields of your own: m3sync integrations edit {shlex.quote(integration.name)} "
+            "--custom-field tier=Tier__c; or --clear custom-fields",
+        )
     org = await links.org(integration.salesforce_credential_id)
     organization = await links.organization(integration.m3ter_credential_id)
     place = Place(db, org.client, organization.client, sync, target, manner, watched)

@@ -51,7 +51,7 @@ async def m3sync(tmp_path: Path, db: Pool, database_url: str) -> Commands:
         kept = await credentials.add(db, key, NewCredential(name, system, {"secret": "hunter22"}))
         ids[f"{system}_credential_id"] = kept.credential_id
     await field_mappings.save(db, "agreements", presets.text("opportunity"))
-    settings = EntitySyncSettings(EntityType.BILL, custom_fields={HOSTILE: "Tier__c"})
+    settings = EntitySyncSettings(EntityType.CONTRACT, custom_fields={HOSTILE: "Tier__c"})
     await entity_syncs.add(db, "bills", settings, **ids)
     return commands
 

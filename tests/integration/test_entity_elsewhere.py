@@ -1,4 +1,4 @@
-"""Another Salesforce org, or another m3ter organization, behind an entity data sync: all of it arrives there."""
+"""Another Salesforce org, or another m3ter, behind an entity data sync: all of it arrives there."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

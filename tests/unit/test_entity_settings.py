@@ -1,6 +1,7 @@
 """What a person may say of an entity data sync, and what is said about what cannot be."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from daemon.cli import entity_settings
 from daemon.cli.entity_settings import Given
 from daemon.cli.session import WRONG_USAGE, CommandFailed
-from state.entity_models import EntitySyncSettings, EntityType, Removal
+from state.entity_models import EntitySyncSettings, EntityType, Namespace, Removal
 
+ACCOUNTS = EntitySyncSettings(EntityType.ACCOUNT)
 BILLS = EntitySyncSettings(EntityType.BILL, account_ids=("a",), schedule="every 10m")
 SOME = "2f1b6d7e-90a4-4c0e-8f3a-5d2c7b1e9a60"
-FIELDS = ("Name", "Tier__c", "m3__Tier__c", "A", "x_1__c", "Region__pc")
+FIELDS = ("Region", "Tier__c", "m3__Tier__c", "A", "x_1__c", "Region__pc")
 NO_FIELDS = ("", "1x", "_x", "a b", "Tïer__c", "a-b", "a.b", "x" * 200, "Tier__c\n", "a'; DROP", "x_")
 
 
@@ -26,7 +28,7 @@ def test_what_is_not_said_stays_and_a_list_is_replaced_whole() -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_names_of_salesforce_fields_are_taken(field: str) -> None:
-    assert entity_settings.laid_over(Given(custom_fields={"tier": field}), BILLS).custom_fields == {
+    assert entity_settings.laid_over(Given(custom_fields={"tier": field}), ACCOUNTS).custom_fields == {
         "tier": field
     }
 
@@ -85,3 +87,26 @@ def test_it_is_seen_when_nothing_is_left() -> None:
     assert not entity_settings.excludes_all(
         EntitySyncSettings(EntityType.BILL, restricted_account_ids=(SOME,))
     )
+
+
+OCCUPIED = ("m3ter_Id__c", "M3TER_ID__C", "Name", "code__C", "m3ter_Deleted_At__c", "m3ter_Account__r", "Id")
+
+
+@pytest.mark.parametrize("field", [*OCCUPIED, "attributes", "SystemModstamp"])
+def test_no_custom_field_overwrites_what_is_written_there_already(field: str) -> None:
+    contracts = EntitySyncSettings(EntityType.CONTRACT, Namespace.CUSTOM)
+    with pytest.raises(CommandFailed, match=f"{field} is .*custom field tier") as caught:
+        entity_settings.laid_over(Given(custom_fields={"tier": field}), contracts)
+    assert (caught.value.exit_code, "--custom-field" in caught.value.instruction) == (WRONG_USAGE, True)
+
+
+def test_no_custom_field_is_mapped_where_m3ter_keeps_none() -> None:
+    with pytest.raises(CommandFailed, match="keeps no custom fields on a Bill"):
+        entity_settings.laid_over(Given(custom_fields={"tier": "Tier__c"}), BILLS)
+
+
+def test_another_namespace_is_not_taken_while_a_custom_field_overwrites_what_is_written_there() -> None:
+    mapped = replace(ACCOUNTS, custom_fields={"code": "Code__c"})
+    assert entity_settings.laid_over(Given(schedule="every 10m"), mapped).schedule == "every 10m"
+    with pytest.raises(CommandFailed, match="Code__c is already fed"):
+        entity_settings.laid_over(Given(namespace=Namespace.CUSTOM), mapped)
