@@ -13,6 +13,8 @@ from tests.acceptance import hurried
 
 A_PAGE, A_CALL = 3, 3
 ANSWER_WITHIN = timedelta(seconds=2)
+# A run that waits longer for one record keeps those back that wait for its end.
+LINGER = timedelta(milliseconds=400)
 
 
 def main(log: str, fatal: str, arguments: list[str]) -> None:
@@ -23,15 +25,15 @@ def main(log: str, fatal: str, arguments: list[str]) -> None:
 
 def in_bulk(log: str, fatal: str, arguments: list[str]) -> None:
     """The same with Bulk jobs for two records and more."""
-    _few(a_call=1)
-    usual = manners.to_salesforce
-    vars(manners)["to_salesforce"] = lambda settings: replace(usual(settings), bulk_threshold=2)
+    _few(a_call=1, bulk_threshold=2)
     brief = functools.partial(bulk.Patience, first=timedelta(milliseconds=50))
     vars(bulk)["Patience"] = brief
     hurried.main(log, fatal, arguments)
 
 
-def _few(*, a_call: int) -> None:
+def _few(*, a_call: int, **manner: Any) -> None:
+    usual = manners.to_salesforce
+    vars(manners)["to_salesforce"] = lambda settings: replace(usual(settings), linger=LINGER, **manner)
     kind: Any = EntityKind
     kind.page_size = property(lambda _kind: A_PAGE)
     for module, name in ((collections, "_ANSWER_WITHIN"), (bulk, "_TRANSFER_WITHIN")):

@@ -106,7 +106,7 @@ async def scene(
             f'state_directory = "{place}"\n[database]\nurl = "{url}"\nmin_size = 1\nmax_size = 4\n'
             '[http]\nport = 0\n[log]\nlevel = "warning"\n[entity_data_sync]\nfeed_seconds = 0.3\n'
             "[worker]\nlease_seconds = 2\nsettle_seconds = 0.2\npoll_seconds = 0.3\nbackoff_seconds = 0.1\n"
-            f"grace_seconds = 5\nbackoff_limit_seconds = 2\nattempts = 50\n{settings}"
+            f"grace_seconds = 5\nbackoff_limit_seconds = 4\nattempts = 40\n{settings}"
         )
         stage = EntityScene(house, sandbox, config, place / "points.log", entity_hurried.main)
         stage.seen.is_deleted_too = given.get("on_deletion") is Removal.DELETE
