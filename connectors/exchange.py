@@ -77,10 +77,15 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long, how often, how much. `answer` bounds one attempt, `deadline` all attempts of a call."""
+    """How long, how often, how much. `answer` bounds one attempt, `deadline` all attempts of a call.
+
+    `answer_many` takes the place of `answer` for a call that writes up to 200 records: the far side runs the
+    rules, triggers and flows of each within it.
+    """
 
     connect: timedelta = timedelta(seconds=10)
     answer: timedelta = timedelta(seconds=60)
+    answer_many: timedelta = timedelta(minutes=2)
     deadline: timedelta = timedelta(minutes=3)
     attempts: int = 4
     first_wait: timedelta = timedelta(milliseconds=250)

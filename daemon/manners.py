@@ -57,6 +57,7 @@ def _limits(system: SystemSettings, per_second: int | None) -> Limits:
     return Limits(
         connect=timedelta(seconds=system.connect_seconds),
         answer=timedelta(seconds=system.total_seconds),
+        answer_many=timedelta(seconds=system.total_seconds * 2),
         deadline=timedelta(seconds=system.total_seconds * 3),
         attempts=system.attempts,
         per_second=per_second,

@@ -123,6 +123,8 @@ class BrakeSettings(Section):
 class SystemSettings(Section):
     """Patience with one outside system; `attempts` counts only calls that are harmless to repeat.
 
+    `total_seconds`: how long one attempt of a call may take, and twice that one that writes 200 records.
+
     `probe_seconds`: how often it is asked whether it is there; on Salesforce each is one API call.
     """
 

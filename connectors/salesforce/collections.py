@@ -1,7 +1,6 @@
 """sObject Collections: up to 200 records of one object in a call, each with a result of its own, in order."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from connectors.errors import TransientError
@@ -15,9 +14,6 @@ from connectors.wire import Json
 
 # REST guide, sObject Collections.
 MAX_RECORDS = 200
-
-# Triggers and flows of the org run for each of the records within the call.
-_ANSWER_WITHIN = timedelta(minutes=2)
 
 
 async def upsert(
@@ -57,7 +53,7 @@ async def delete(salesforce: Salesforce, record_ids: Sequence[str]) -> list[RowR
         salesforce.path("composite", "sobjects"),
         query=(("ids", ids), ("allOrNone", "false")),
         repeatable=Repeatable.ALWAYS,
-        answer_within=_ANSWER_WITHIN,
+        answer_within=salesforce.answer_many,
     )
     results = _results((await salesforce.send(request)).body, len(record_ids))
     return [
@@ -78,7 +74,7 @@ async def _write(
         path,
         json={"allOrNone": False, "records": typed},
         repeatable=Repeatable.ALWAYS,
-        answer_within=_ANSWER_WITHIN,
+        answer_within=salesforce.answer_many,
     )
     return _results((await salesforce.send(request)).body, len(records))
 

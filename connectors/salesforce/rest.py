@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -52,6 +52,11 @@ class Salesforce:
         self._http = http
         self.usage: ApiUsage | None = None  # as the newest answer told it
         self._data = f"/services/data/v{credential.api_version}"
+
+    @property
+    def answer_many(self) -> timedelta:
+        """How long a call that writes many records may take."""
+        return self._http.options.limits.answer_many
 
     async def send(self, request: Request) -> Response:
         """Any call, as this user; raises the SyncError family."""

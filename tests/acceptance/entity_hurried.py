@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.m3ter.models import EntityKind
-from connectors.salesforce import bulk, collections
+from connectors.salesforce import bulk
 from daemon import manners
+from daemon.clients import Patience
 from daemon.to_salesforce import writer
 from tests.acceptance import hurried
 
@@ -36,8 +37,13 @@ def _few(*, a_call: int, **manner: Any) -> None:
     vars(manners)["to_salesforce"] = lambda settings: replace(usual(settings), linger=LINGER, **manner)
     kind: Any = EntityKind
     kind.page_size = property(lambda _kind: A_PAGE)
-    for module, name in ((collections, "_ANSWER_WITHIN"), (bulk, "_TRANSFER_WITHIN")):
-        assert hasattr(module, name), name
-        setattr(module, name, ANSWER_WITHIN)
+    patience = manners.patience
+    vars(manners)["patience"] = lambda settings: _brief(patience(settings))
+    assert hasattr(bulk, "_TRANSFER_WITHIN")
+    vars(bulk)["_TRANSFER_WITHIN"] = ANSWER_WITHIN
     assert hasattr(writer, "MAX_RECORDS")
     vars(writer)["MAX_RECORDS"] = a_call
+
+
+def _brief(patience: Patience) -> Patience:
+    return replace(patience, salesforce=replace(patience.salesforce, answer_many=ANSWER_WITHIN))

@@ -20,6 +20,7 @@ from tests.sandboxes import LocalSandbox
 QUICK = Limits(attempts=2, first_wait=timedelta(milliseconds=1))
 PATH = "/services/data/v67.0/composite/sobjects"
 KEY = "m3ter_Id__c"
+RECORD = "001D00000000001"
 EXTERNAL_ID = {"type": "string", "length": 40, "external_id": True, "unique": True}
 OBJECTS: dict[str, Any] = {
     "m3ter_Account__c": {"fields": {KEY: EXTERNAL_ID}},
@@ -176,3 +177,20 @@ async def test_only_the_usage_of_the_org_counts(header: str, usage: ApiUsage | N
         )
         await salesforce.limits()
         assert salesforce.usage == usage
+
+
+@pytest.mark.parametrize("write", ["upsert", "update", "delete"])
+async def test_a_call_for_many_records_has_a_limit_of_its_own(
+    empty_sandbox: LocalSandbox, write: str
+) -> None:
+    credential = SalesforceCredential.model_validate(empty_sandbox.salesforce)
+    limits = Limits(attempts=1, answer=timedelta(seconds=30), answer_many=timedelta(milliseconds=200))
+    await empty_sandbox.salesforce_control.fault("hang_before", match={"path": "*/composite/*"})
+    async with rest.open(credential, limits=limits) as salesforce:
+        calls = {
+            "upsert": lambda: collections.upsert(salesforce, "m3ter_Bill__c", KEY, [{KEY: "one"}]),
+            "update": lambda: collections.update(salesforce, "m3ter_Bill__c", [{"Id": RECORD}]),
+            "delete": lambda: collections.delete(salesforce, [RECORD]),
+        }
+        with pytest.raises(TransientError, match=r"within 0\.2 s"):
+            await calls[write]()
