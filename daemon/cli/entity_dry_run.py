@@ -1,41 +1,96 @@
-"""`integrations run --dry-run`: what a run would change in live Salesforce, by record, and its cost."""
+"""`integrations run --dry-run` and `--restore`: what a run would change in live Salesforce, and its cost."""
 
+import shlex
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from daemon import app, manners
 from daemon.cli import printing
 from daemon.cli.session import FAILED, UNCONFIGURED, CommandFailed, Session
-from daemon.to_salesforce import dry_run, tasks
-from daemon.to_salesforce.dry_run import UNFIT, Cost, Difference
+from daemon.to_salesforce import dry_run, restoring, tasks
+from daemon.to_salesforce.dry_run import DRIFTED, REFUSED, UNFIT, Cost, Difference
+from daemon.to_salesforce.gauge import ReserveReached
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.targets import NoSuchTarget
 from daemon.web import wording
 from state.entity_models import EntitySync
 
-_COLOURS = {"create": printing.GOOD, "update": "yellow", UNFIT: printing.BAD}
+_COLOURS = {
+    dry_run.CREATE: printing.GOOD,
+    dry_run.UPDATE: "yellow",
+    dry_run.DRIFTED: "cyan",
+    dry_run.REFUSED: printing.PALE,
+}
 _LONGEST = 200  # of one value; a bill's lines are longer than anybody reads here
+_MEANING = {
+    dry_run.CREATE: "makes the record",
+    dry_run.UPDATE: "writes its fields",
+    dry_run.MARK: "marks the record of what is gone",
+    dry_run.DELETE: "deletes the record of what is gone",
+    UNFIT: "shows it as an issue",
+    REFUSED: "leaves it, until it changes or is retried",
+    DRIFTED: "leaves what was edited or deleted in Salesforce",
+}
+_UNSEEN = "Not all records were looked at."
 
 
-async def show(opened: Session, sync: EntitySync, *, limit: int, as_json: bool) -> int | None:
-    """Print the first `limit` records and count the rest. The exit code says whether all can be written."""
-    cost, counts, kept = Cost(), Counter[str](), []
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How it is shown: the first `limit` records, or one JSON document; with what a restore writes too."""
+
+    limit: int
+    as_json: bool
+    is_restoring: bool
+
+
+async def show(opened: Session, sync: EntitySync, asked: Asked) -> int | None:
+    """Print the first records and count the rest. The exit code says whether all is, or can be, written.
+
+    Raises CommandFailed where the reserve ends it, after what was seen until then.
+    """
+    cost, counts, kept, ended = Cost(), Counter[str](), list[dict[str, Any]](), None
     async with _place(opened, sync) as place:
-        async for each in dry_run.dry_run(place, cost):
-            counts[each.action] += 1
-            if counts.total() > limit:
-                continue
-            if as_json:
-                kept.append(_document(each))
-            else:
-                _print(each)
-    if as_json:
-        printing.document({"differences": kept, "counts": dict(counts), "cost": _cost(cost)})
+        try:
+            async for each in dry_run.dry_run(place, cost, is_restoring=asked.is_restoring):
+                counts[each.action] += 1
+                if counts.total() > asked.limit:
+                    continue
+                if asked.as_json:
+                    kept.append(_document(each))
+                else:
+                    _print(each)
+        except ReserveReached as error:
+            ended = error
+    if asked.as_json:
+        reason = ended.reason if ended else ""
+        printing.document(
+            {"differences": kept, "counts": dict(counts), "cost": _cost(cost), "ended_early": reason}
+        )
     else:
-        _conclude(counts, cost, hidden=max(0, counts.total() - limit))
-    return FAILED if counts[UNFIT] else None
+        _conclude(sync, counts, cost, asked, is_all=ended is None)
+    if ended is not None:
+        raise CommandFailed(f"{_UNSEEN} {ended.reason}", ended.instruction)
+    return FAILED if counts[UNFIT] or counts[REFUSED] else None
+
+
+async def restore(opened: Session, sync: EntitySync, *, as_json: bool) -> None:
+    """Have the next run write what has drifted. Raises CommandFailed where the reserve ends it."""
+    count = 0
+    async with _place(opened, sync) as place:
+        try:
+            async for number in restoring.restore(place, Cost()):
+                count += number
+        except ReserveReached as error:
+            raise CommandFailed(
+                f"{_UNSEEN} {count:,} records are written anew by the next run. {error.reason}",
+                f"{error.instruction} Given again, --restore finds the others.",
+            ) from None
+    if not as_json:
+        what = "1 record that differs" if count == 1 else f"{count:,} records that differ"
+        printing.line(f"Found {what} only in Salesforce{': written anew.' if count else '.'}")
 
 
 @asynccontextmanager
@@ -61,8 +116,10 @@ def _print(each: Difference) -> None:
     printing.line(f"{each.action} {each.m3ter_id}{record}", _COLOURS.get(each.action, printing.BAD))
     if each.problem:
         printing.line(f"    {each.problem}")
+    if each.action == dry_run.UPDATE and not each.fields:
+        printing.line("    Salesforce has all of it already.")
     for name, (live, wanted) in each.fields.items():
-        before = "" if each.action == "create" else f"{_short(live)} -> "
+        before = "" if each.action == dry_run.CREATE else f"{_short(live)} -> "
         printing.line(f"    {name}: {before}{_short(wanted)}")
 
 
@@ -71,28 +128,44 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
-def _conclude(counts: Counter[str], cost: Cost, *, hidden: int) -> None:
-    if hidden:
+def _conclude(sync: EntitySync, counts: Counter[str], cost: Cost, asked: Asked, *, is_all: bool) -> None:
+    if hidden := max(0, counts.total() - asked.limit):
         printing.line(f"and {hidden:,} more: --limit shows more of them", printing.PALE)
     if counts:
         printing.line()
-        printing.table(("records", "count"), [(name, f"{count:,}") for name, count in counts.items()])
+        rows = [(name, f"{count:,}", _MEANING[name]) for name, count in counts.items()]
+        printing.table(("records", "count", "a run"), rows, keep=("records", "count"))
         printing.line()
-    else:
+    elif is_all:
         printing.line(f"Nothing differs: {cost.entities:,} entities are in Salesforce as m3ter has them.")
-    how = "as one Bulk API job" if cost.uses_bulk else "200 records each"
-    left = "not known" if cost.calls_left is None else f"{cost.calls_left:,}"
-    printing.facts(
-        {
-            "Entities allowed": f"{cost.entities:,}",
-            "A run would spend": f"{cost.writing_calls:,} Salesforce calls to write ({how}), "
-            f"{cost.m3ter_calls:,} m3ter calls to read",
-            "This dry run spent": f"{cost.reading_calls:,} and {cost.m3ter_calls:,} of them, to read both",
-            "Salesforce calls left today": f"{left}, beyond the reserve",
-        },
-        indent=0,
-    )
+    printing.facts(_costs(cost, asked), indent=0)
+    name = shlex.quote(sync.integration.name)
+    if counts[DRIFTED]:
+        printing.line(f"Write the drifted anew: m3sync integrations run {name} --restore", "yellow")
+    if counts[REFUSED]:
+        printing.line(f"Try the refused again: m3sync integrations retry {name}", "yellow")
     printing.line("Nothing was written.")
+
+
+def _costs(cost: Cost, asked: Asked) -> dict[str, str]:
+    how = "by Bulk API jobs, about" if cost.uses_bulk else "200 records each"
+    who = "A run with --restore" if asked.is_restoring else "A run"
+    return {
+        "Entities allowed": f"{cost.entities:,}",
+        f"{who} would spend": f"{cost.writing_calls:,} Salesforce calls to write ({how}), "
+        f"{cost.m3ter_calls:,} m3ter calls to read",
+        "This dry run spent": f"{cost.reading_calls:,} and {cost.m3ter_calls:,} of them, to read both",
+        "Salesforce calls left today": _left(cost),
+    }
+
+
+def _left(cost: Cost) -> str:
+    if cost.calls_left is None:
+        return "not known"
+    if cost.calls_left <= 0:
+        return "none, beyond the reserve; a run waits"
+    waits = "; a run waits for more" if cost.writing_calls > cost.calls_left else ""
+    return f"{cost.calls_left:,}, beyond the reserve{waits}"
 
 
 def _document(each: Difference) -> dict[str, Any]:

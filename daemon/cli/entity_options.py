@@ -1,4 +1,4 @@
-"""The options of an entity data sync, as `integrations add` and `edit` both have them."""
+"""The options of an entity data sync: those of `integrations add` and `edit`, and those of `run`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -55,6 +55,16 @@ class Clearable(StrEnum):
 
 
 Clear = Annotated[list[Clearable] | None, typer.Option(help="Empty one of its lists (repeat it).")]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would change in Salesforce, and write nothing.")
+]
+Restore = Annotated[
+    bool,
+    typer.Option("--restore", help="Write anew what was edited or deleted in Salesforce by other hands."),
+]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many records a dry run shows at most.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Ask for the run and end.")]
 
 
 def given(

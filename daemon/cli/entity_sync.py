@@ -22,10 +22,14 @@ from daemon.cli.entity_options import (
     Clear,
     Clearable,
     CustomFields,
+    DryRun,
     InNamespace,
+    Limit,
     Notify,
+    NoWait,
     OnDeletion,
     OnLeaving,
+    Restore,
     RestrictedIds,
     ScheduleText,
 )
@@ -107,13 +111,10 @@ async def of_entities(db: Db, name: str) -> EntitySync:
 async def run(
     name: Name,
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change in Salesforce, and write nothing.")
-    ] = False,
-    limit: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="How many records a dry run shows at most.")
-    ] = 100,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Ask for the run and end.")] = False,
+    dry_run: DryRun = False,
+    restore: Restore = False,
+    limit: Limit = 100,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> int | None:
     """Run an entity data sync now, or show what it would do."""
@@ -122,12 +123,16 @@ async def run(
     async with session.opened() as opened:
         sync = await of_entities(opened.db, name)
         _check_connected(sync)
-        if dry_run:
-            # It alone of this group needs the daemon's own parts, which take long to import.
+        if not dry_run:
+            _check_enabled(sync)
+        if dry_run or restore:
+            # These alone of this group need the daemon's own parts, which take long to import.
             from daemon.cli import entity_dry_run  # noqa: PLC0415
 
-            return await entity_dry_run.show(opened, sync, limit=limit, as_json=as_json)
-        _check_enabled(sync)
+            if dry_run:
+                asked = entity_dry_run.Asked(limit, as_json, restore)
+                return await entity_dry_run.show(opened, sync, asked)
+            await entity_dry_run.restore(opened, sync, as_json=as_json)
         run_id = await entity_runs.ask(opened.db, sync.integration.integration_id, RunCause.MANUAL)
         if no_wait:
             await _asked(opened, sync, run_id, as_json=as_json)

@@ -10,6 +10,10 @@ from connectors.salesforce.rest import ApiUsage
 # The limit counts the last 24 hours, so it eases bit by bit; a look costs one call.
 LOOK_AGAIN = timedelta(minutes=15)
 
+# One is made, filled, closed, looked at some times, and its three lists of results are read.
+_JOB_RECORDS = 10_000
+_CALLS_A_JOB = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -31,12 +35,21 @@ class Budget:
     def told(self, usage: ApiUsage, now: datetime) -> str:
         """Why the run waits, and until when."""
         again = now + LOOK_AGAIN
+        return f"{self.said(usage)}; looked at again at {again:%Y-%m-%d %H:%M} UTC."
+
+    def said(self, usage: ApiUsage) -> str:
+        """Why no more calls are made, without a full stop."""
         return (
             f"The org has used {usage.used:,} of its {usage.limit:,} daily API calls and {self.reserve} % "
-            f"of them are left to others; looked at again at {again:%Y-%m-%d %H:%M} UTC."
+            "of them are left to others"
         )
 
 
 def calls_for(records: int) -> int:
     """Collections calls that so many records need."""
     return math.ceil(records / MAX_RECORDS)
+
+
+def calls_for_jobs(records: int) -> int:
+    """About how many calls the Bulk jobs need that take so many records."""
+    return math.ceil(records / _JOB_RECORDS) * _CALLS_A_JOB

@@ -15,6 +15,18 @@ from state import health
 log = structlog.get_logger(__name__)
 
 
+_INSTRUCTION = "Lower [entity_data_sync] api_reserve_percent, or find out who uses the others."
+
+
+class ReserveReached(Exception):  # noqa: N818 - reads as what it says
+    """What cannot wait for API calls ends instead."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.instruction = f"Try again later. {_INSTRUCTION}"
+
+
 @dataclass(slots=True)
 class Gauge:
     """Of one run of one integration."""
@@ -29,6 +41,12 @@ class Gauge:
         """Whether another call would be one of the reserve."""
         return self._budget.is_spent(self.place.org.salesforce.usage, in_flight)
 
+    def check(self) -> None:
+        """Raises ReserveReached: for who does not wait."""
+        usage = self.place.org.salesforce.usage
+        if usage is not None and self.is_spent():
+            raise ReserveReached(f"{self._budget.said(usage)}.")
+
     async def wait(self, turn: Turn) -> None:
         """Until there are calls left beside the reserve; said once, and when it is looked at again.
 
@@ -39,8 +57,7 @@ class Gauge:
             if not was_told:
                 log.warning("run waits for API calls", integration=self.place.name, reason=message)
             was_told = True
-            instruction = "Lower [entity_data_sync] api_reserve_percent, or find out who uses the others."
-            await health.report(self.place.db, subject, False, message, instruction)
+            await health.report(self.place.db, subject, False, message, _INSTRUCTION)
             await turn.pause(budget.LOOK_AGAIN)
             await self._look(turn)
         if was_told:

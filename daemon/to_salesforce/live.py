@@ -1,16 +1,22 @@
 """Copies as they are in Salesforce at this moment, read by their keys, and how they differ from records."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote_plus
 
 from daemon import fingerprints
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.targets import Target
-from state import entity_copies
 
-# 100 keys of 36 characters and the names of all fields stay below what an address may have.
-_KEYS_A_QUERY = 100
+# Characters of the address with which a query is asked: with the headers it may have 16,384 bytes (REST
+# guide, limits), and a token may be long. A SOQL statement alone may have 100,000, a string in it 4,000.
+_LONGEST_QUERY = 11_500
+_KEY = "00000000-0000-0000-0000-000000000000"  # as long as m3ter's are
+
+
+def _freely() -> None:
+    """No call is one too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +29,23 @@ class Live:
 
 @dataclass(slots=True)
 class Reader:
-    """Of one integration's object; `calls` counts its queries."""
+    """Of one integration's object; `calls` counts its queries. `may_call` is asked before each of them, and
+    raises when there shall be none."""
 
     place: Place
+    may_call: Callable[[], None] = _freely
     calls: int = 0
     _names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         own = tuple(self.place.settings.custom_fields.values())
         self._names = tuple(dict.fromkeys([*_selected(self.place.target), *own]))
+
+    @property
+    def keys_a_query(self) -> int:
+        """How many keys have room in one query for all fields."""
+        room = _LONGEST_QUERY - len(quote_plus(f"{self._having_any(self._names)})"))
+        return max(1, room // len(quote_plus(f"{_quoted(_KEY)},")))
 
     async def by_keys(self, keys: Sequence[str]) -> dict[str, Live]:
         """The records that have these m3ter ids."""
@@ -42,36 +56,36 @@ class Reader:
         found = await self._having(keys, [self.place.target.key_field])
         return {key: record.record_id for key, record in found.items()}
 
-    async def own(self, keys: Sequence[str]) -> dict[str, Live]:
-        """Those of them that this integration wrote."""
-        known = await entity_copies.known(self.place.db, self.place.integration_id, keys)
-        return await self.by_keys(sorted(known))
-
-    async def all(self) -> AsyncIterator[dict[str, Live]]:
-        """Every record of the object that this integration wrote, with what tells whether it is marked."""
+    async def unmarked(self, keys: Sequence[str]) -> dict[str, str]:
+        """The Salesforce ids of those that are there and bear no mark."""
         target = self.place.target
-        names = [name for name in (target.key_field, target.mark_field) if name]
-        async for page in self._query(names, f"{target.key_field} != null"):
-            own = await entity_copies.known(self.place.db, self.place.integration_id, list(page))
-            yield {key: record for key, record in page.items() if key in own}
+        if not target.mark_field:
+            return {}
+        found = await self._having(keys, [target.key_field, target.mark_field])
+        return {key: each.record_id for key, each in found.items() if not each.fields.get(target.mark_field)}
 
     async def _having(self, keys: Sequence[str], names: Sequence[str]) -> dict[str, Live]:
         found: dict[str, Live] = {}
-        for at in range(0, len(keys), _KEYS_A_QUERY):
-            quoted = ", ".join(_quoted(key) for key in keys[at : at + _KEYS_A_QUERY])
-            where = f"{self.place.target.key_field} IN ({quoted})"
-            async for page in self._query(names, where):
+        begun = self._having_any(names)
+        for some in _chunks(keys, _LONGEST_QUERY - len(quote_plus(f"{begun})"))):
+            async for page in self._query(f"{begun}{','.join(some)})"):
                 found |= page
         return found
 
-    async def _query(self, names: Sequence[str], where: str) -> AsyncIterator[dict[str, Live]]:
-        target = self.place.target
-        selected = ", ".join(dict.fromkeys(["Id", *names]))
-        soql = f"SELECT {selected} FROM {target.object_name} WHERE {where}"  # noqa: S608 - quoted, our own names
+    def _having_any(self, names: Sequence[str]) -> str:
+        """The query up to its first key."""
+        return f"{self._select(names)} WHERE {self.place.target.key_field} IN ("
+
+    def _select(self, names: Sequence[str]) -> str:
+        selected = ",".join(dict.fromkeys(["Id", *names]))
+        return f"SELECT {selected} FROM {self.place.target.object_name}"  # noqa: S608 - our own names
+
+    async def _query(self, soql: str) -> AsyncIterator[dict[str, Live]]:
+        self.may_call()
         async for page in self.place.org.salesforce.query(soql):
             self.calls += 1
             flat = [_flat(record) for record in page]
-            yield {each[target.key_field]: Live(each["Id"], each) for each in flat}
+            yield {each[self.place.target.key_field]: Live(each["Id"], each) for each in flat}
 
 
 def differences(target: Target, wanted: Mapping[str, Any], live: Live | None) -> dict[str, tuple[Any, Any]]:
@@ -105,6 +119,21 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
         elif not name.endswith("__r"):
             found[name] = value
     return found
+
+
+def _chunks(keys: Sequence[str], room: int) -> Iterator[list[str]]:
+    """The keys as SOQL strings, as many together as have room in an address, commas included."""
+    some, left = list[str](), room
+    for key in keys:
+        quoted = _quoted(key)
+        needed = len(quote_plus(f"{quoted},"))
+        if some and needed > left:
+            yield some
+            some, left = [], room
+        some.append(quoted)
+        left -= needed
+    if some:
+        yield some
 
 
 def _quoted(text: str) -> str:

@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from daemon.clients import Links
 from daemon.to_m3ter import presets
-from daemon.to_salesforce import dry_run, tasks
-from daemon.to_salesforce.dry_run import Cost, Difference
-from state import vault
+from daemon.to_salesforce import dry_run
+from daemon.to_salesforce.dry_run import Cost
+from state import entity_copies
 from state.database import Pool
-from state.entity_models import EntitySync, EntityType
+from state.entity_models import EntityType
+from tests.acceptance import entity_customers as customers
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
+from tests.integration.dry_running import at_work, meddled, told, until_reserve
 from tests.sandboxes import LocalSandbox
-
-TABLES = ("entity_runs", "entity_copies", "entity_seen", "own_writes")
 
 
 @pytest.fixture
@@ -28,20 +27,6 @@ async def house(
     async with opening as built:
         await copying.declare(built)
         yield built
-
-
-async def told(house: House, sync: EntitySync) -> tuple[list[Difference], Cost]:
-    """The differences, and that nothing was written by telling them."""
-    before = [await house.db.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES]
-    await house.sandbox.salesforce_control.clear_journal()
-    kept, cost = vault.load_or_create_key(house.settings.vault_key_path), Cost()
-    async with Links(house.db, kept, houses.HURRIED) as links:
-        ready = await tasks.connect(house.db, links, sync, copying.HASTY)
-        assert ready is not None
-        found = [each async for each in dry_run.dry_run(ready.place, cost)]
-    assert {call.partition(" ")[0] for call in await copying.calls(house)} <= {"GET"}
-    assert before == [await house.db.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES]
-    return found, cost
 
 
 async def test_before_the_first_run_everything_is_to_be_created(house: House) -> None:
@@ -55,20 +40,85 @@ async def test_before_the_first_run_everything_is_to_be_created(house: House) ->
     assert cost.calls_left
 
 
-async def test_after_a_run_only_what_differs_from_live_salesforce_is_told(house: House) -> None:
+async def test_what_differs_only_in_salesforce_is_told_apart_from_what_the_run_writes(house: House) -> None:
     ids = await copying.load(house, "Account", copying.rows(5))
     sync = await copying.added(house, EntityType.ACCOUNT)
     await copying.once(house, sync)
     assert (await told(house, sync))[0] == []
 
     record = (await copying.copies(house, EntityType.ACCOUNT))[ids[0]]
-    await house.salesforce("PATCH", f"/sobjects/m3ter_Account__c/{record['Id']}", {"Code__c": "by hand"})
-    house.sandbox.running.organization.delete("Account", ids[1])  # type: ignore[attr-defined]  # a local one
+    await meddled(house, edited=ids[0], deleted=ids[1])
+    customers.vanish(house, EntityType.ACCOUNT, ids[2])
+    m3ter = customers.organization(house)
+    m3ter.change("Account", m3ter.store.get("Account", ids[3]), {"name": "renamed"})
     found, cost = await told(house, sync)
-    assert [(each.m3ter_id, each.action) for each in found] == [(ids[0], "update"), (ids[1], "mark")]
-    assert found[0].fields == {"Code__c": ("by hand", "crowd-00000")}
-    assert found[0].salesforce_id == record["Id"]
-    assert cost.writing_calls == 2
+    actions = {each.m3ter_id: each.action for each in found}
+    assert actions == {ids[0]: "drifted", ids[1]: "drifted", ids[2]: "mark", ids[3]: "update"}
+    by_id = {each.m3ter_id: each for each in found}
+    assert by_id[ids[0]].fields == {"Code__c": ("by hand", "crowd-00000")}
+    assert by_id[ids[0]].salesforce_id == record["Id"]
+    assert (by_id[ids[1]].salesforce_id, "deleted" in by_id[ids[1]].problem) == (None, True)
+    assert by_id[ids[3]].fields["Name"] == ("crowd 00003", "renamed")
+    assert (cost.upserts, cost.marks, cost.writing_calls) == (1, 1, 2)
+
+    run = await copying.once(house, sync)
+    assert (run.written, run.marked, run.refused) == (1, 1, 0)
+    assert {each.action for each in (await told(house, sync))[0]} == {"drifted"}
+
+
+async def test_with_restore_what_has_drifted_is_part_of_the_cost(house: House) -> None:
+    ids = await copying.load(house, "Account", copying.rows(3))
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    await copying.once(house, sync)
+    await meddled(house, edited=ids[0], deleted=ids[1])
+    found, cost = await told(house, sync, is_restoring=True)
+    assert {each.m3ter_id: each.action for each in found} == {ids[0]: "update", ids[1]: "create"}
+    assert (cost.upserts, cost.writing_calls) == (2, 1)
+
+
+async def test_what_was_refused_is_no_part_of_the_next_run_until_it_changes_or_is_retried(
+    house: House,
+) -> None:
+    ids = await copying.load(house, "Account", copying.rows(2))
+    rule = {"object": "m3ter_Account__c", "field": "Code__c", "is": "equals", "value": "crowd-00000"}
+    rules = {"validations": [{**rule, "message": "not this one"}]}
+    await house.sandbox.salesforce_control.call("POST", "org/rules", rules)
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    assert (await copying.once(house, sync)).refused == 1
+    found, cost = await told(house, sync)
+    assert [(each.m3ter_id, each.action) for each in found] == [(ids[0], "refused")]
+    assert "not this one" in found[0].problem
+    assert cost.writing_calls == 0
+
+    await entity_copies.retry(house.db, sync.integration.integration_id)
+    found, cost = await told(house, sync)
+    assert [(each.m3ter_id, each.action) for each in found] == [(ids[0], "create")]
+    assert cost.writing_calls == 1
+
+
+async def test_what_cannot_be_mapped_is_said_once_and_is_refused_from_then_on(house: House) -> None:
+    long = {"name": "x", "code": "x", "emailAddress": f"{'e' * 300}@example.com"}
+    (m3ter_id,) = await copying.load(house, "Account", [long])
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    assert [each.action for each in (await told(house, sync))[0]] == ["cannot be written"]
+    await copying.once(house, sync)
+    (refused,), _ = await told(house, sync)
+    assert (refused.m3ter_id, refused.action) == (m3ter_id, "refused")
+    assert "Email__c" in refused.problem
+
+
+async def test_a_mark_taken_away_by_hand_is_drift(house: House) -> None:
+    (m3ter_id,) = await copying.load(house, "Account", copying.rows(1))
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    await copying.once(house, sync)
+    customers.vanish(house, EntityType.ACCOUNT, m3ter_id)
+    await copying.once(house, sync)
+    assert (await told(house, sync))[0] == []
+    record = (await copying.copies(house, EntityType.ACCOUNT))[m3ter_id]
+    path = f"/sobjects/m3ter_Account__c/{record['Id']}"
+    await house.salesforce("PATCH", path, {"m3ter_Deleted_At__c": None})
+    assert [each.action for each in (await told(house, sync))[0]] == ["drifted"]
+    assert [each.action for each in (await told(house, sync, is_restoring=True))[0]] == ["mark"]
 
 
 async def test_a_record_that_another_integration_keeps_is_not_to_be_marked(house: House) -> None:
@@ -81,4 +131,23 @@ async def test_a_record_that_another_integration_keeps_is_not_to_be_marked(house
     left = await copying.edited(house, one, restricted_account_ids=tuple(ids))
     found, cost = await told(house, left)
     assert [(each.m3ter_id, each.action) for each in found] == [(ids[1], "mark")]
-    assert cost.removals == 1
+    assert cost.marks == 1
+
+
+async def test_the_reserve_of_the_day_is_not_spent(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(600))
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    await house.sandbox.salesforce_control.call("POST", "org/limit", {"max": 1000, "used": 898})
+    await house.sandbox.salesforce_control.clear_journal()
+    cost = Cost()
+    async with at_work(house, sync) as place:
+        found = await until_reserve(dry_run.dry_run(place, cost))
+    assert (await copying.calls(house)).total() == cost.reading_calls == 2
+    assert 400 < len(found) < 600
+    assert cost.calls_left == 0
+
+
+async def test_as_many_keys_are_asked_for_at_once_as_an_address_holds(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(600))
+    _, cost = await told(house, await copying.added(house, EntityType.ACCOUNT))
+    assert cost.reading_calls == 3
