@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
+from connectors.errors import RejectedError
 from daemon import fingerprints
+from daemon.to_salesforce import lacking
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.targets import Target
 
@@ -81,11 +83,15 @@ class Reader:
         return f"SELECT {selected} FROM {self.place.target.object_name}"  # noqa: S608 - our own names
 
     async def _query(self, soql: str) -> AsyncIterator[dict[str, Live]]:
+        """Raises RejectedError, in the words of `lacking` where object or field are not there."""
         self.may_call()
-        async for page in self.place.org.salesforce.query(soql):
-            self.calls += 1
-            flat = [_flat(record) for record in page]
-            yield {each[self.place.target.key_field]: Live(each["Id"], each) for each in flat}
+        try:
+            async for page in self.place.org.salesforce.query(soql):
+                self.calls += 1
+                flat = [_flat(record) for record in page]
+                yield {each[self.place.target.key_field]: Live(each["Id"], each) for each in flat}
+        except RejectedError as error:
+            raise lacking.told(self.place.target, self.place.settings.custom_fields, error) from error
 
 
 def differences(target: Target, wanted: Mapping[str, Any], live: Live | None) -> dict[str, tuple[Any, Any]]:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import RejectedError
 from daemon.to_m3ter import presets
 from daemon.to_salesforce import dry_run
 from daemon.to_salesforce.dry_run import Cost
 from state import entity_copies
 from state.database import Pool
-from state.entity_models import EntityType
+from state.entity_models import EntityType, Namespace
 from tests.acceptance import entity_customers as customers
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
@@ -151,3 +152,21 @@ async def test_as_many_keys_are_asked_for_at_once_as_an_address_holds(house: Hou
     await copying.load(house, "Account", copying.rows(600))
     _, cost = await told(house, await copying.added(house, EntityType.ACCOUNT))
     assert cost.reading_calls == 3
+
+
+async def test_an_object_that_is_not_there_is_named_with_what_to_do(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(1))
+    sync = await copying.added(house, EntityType.ACCOUNT, namespace=Namespace.CONNECTOR)
+    with pytest.raises(RejectedError) as caught:
+        await told(house, sync)
+    assert caught.value.message == "Salesforce has no object m3__Account__c, or hides it from m3sync's user."
+    assert "m3sync doctor" in caught.value.instruction
+
+
+async def test_a_field_that_is_not_there_is_named_with_what_feeds_it(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(1))
+    sync = await copying.added(house, EntityType.ACCOUNT, custom_fields={"seats": "Seats__c"})
+    with pytest.raises(RejectedError) as caught:
+        await told(house, sync)
+    assert caught.value.message.startswith("m3ter_Account__c has no field Seats__c")
+    assert "custom field seats" in caught.value.instruction
