@@ -37,6 +37,7 @@ _THERE = (entity_acts.begin,)
 SCENARIOS = (
     EntityScenario("first copy"),
     EntityScenario("first copy in bulk", program=entity_hurried.in_bulk),
+    EntityScenario("first copy, some of it gone since", down=(entity_acts.delete, entity_acts.leave)),
     EntityScenario(
         "edits that are heard of",
         before=_THERE,
