@@ -29,7 +29,7 @@ help:
 	@echo "make test    every check and every test"
 	@echo "make check   the checks without the tests"
 	@echo "make crash   the daemon killed at every commit and every outside write, also twice (an hour)"
-	@echo "make faults  every fault at every kind of call, and the database killed under way (an hour)"
+	@echo "make faults  every fault at every kind of call, and the database killed under way (an hour and a half)"
 	@echo "make soak    250,000 events, and 400,000 copies, within the promised memory (an hour)"
 	@echo "make bench   what is measured, beside what it is to reach (some minutes); QUANTITIES=... chooses"
 	@echo "make explore random changes, losses and kills, other ones each time; SEED=... EXAMPLES=... choose"
