@@ -87,7 +87,8 @@ def _first(sync: EntitySync, last: EntityRun | None) -> FirstSynchronization:
 
 def _current(sync: EntitySync, last: EntityRun | None, backlog: Backlog) -> CurrentStatus:
     if last is not None and last.status is RunStatus.STARTED:
-        return CurrentStatus.SYNCING
+        # A credential that is refused lets the run wait: it is no less under way, but nothing moves.
+        return CurrentStatus.SYNCING if sync.integration.authorized else CurrentStatus.NOT_AUTHORIZED
     if not sync.integration.enabled:
         return CurrentStatus.DISABLED
     if not sync.integration.authorized:

@@ -1,8 +1,8 @@
 """Entity data syncs: their settings, and how far schedule and feed have got."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +21,16 @@ from state.errors import Conflict, NotFound
 from state.models import Integration, NewIntegration
 
 _SQL = sql.load("entity_syncs")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A credential that its system does not accept: `error` and `instruction` are of the last attempt."""
+
+    name: str
+    system: str
+    error: str
+    instruction: str
 
 
 async def add(
@@ -137,6 +147,12 @@ async def orgs(db: Db, integration_id: UUID) -> tuple[str | None, str | None]:
     """The Salesforce org its copies are in, and the m3ter organization they are of; None before any run."""
     row = await database.fetch_one(db, _SQL["orgs"], integration_id)
     return (row["salesforce_org_id"], row["m3ter_org_id"]) if row else (None, None)
+
+
+async def refusal(db: Db, integration_id: UUID, lasting: timedelta) -> Refusal | None:
+    """A credential of the integration that was refused for so long; None while both may still be accepted."""
+    row = await database.fetch_one(db, _SQL["refusal"], integration_id, lasting)
+    return Refusal(**row) if row else None
 
 
 async def keep_job(tx: Db, integration_id: UUID, job_id: str | None) -> None:

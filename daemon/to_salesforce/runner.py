@@ -24,6 +24,9 @@ from state.models import RunStatus
 
 log = structlog.get_logger(__name__)
 
+# Runs under way or to come, and such as would only come to the same end again.
+_WITHOUT_RETRY = (RunStatus.WAITING, RunStatus.STARTED, RunStatus.ERROR, RunStatus.AUTH_FAILED)
+
 
 @dataclass(slots=True)
 class Runner:
@@ -73,6 +76,7 @@ class Runner:
             return False  # this task is replaced by one with the new settings
         await self._meet_schedule(sync)
         await self._meet_due(sync)
+        await self._meet_acceptance(sync)
         worker = f"{tasks.here()}/entity:{place.name}"
         claim = await entity_runs.claim(
             place.db, place.integration_id, worker=worker, lease=place.manner.lease
@@ -98,8 +102,16 @@ class Runner:
         due_at = await entity_copies.next_due(self.place.db, self.place.integration_id)
         if due_at is not None and due_at <= datetime.now(UTC):
             last = await entity_runs.last(self.place.db, self.place.integration_id)
-            if last is None or last.status not in (RunStatus.WAITING, RunStatus.STARTED, RunStatus.ERROR):
+            if last is None or last.status not in _WITHOUT_RETRY:
                 await entity_runs.ask(self.place.db, self.place.integration_id, RunCause.RETRY)
+
+    async def _meet_acceptance(self, sync: EntitySync) -> None:
+        """A run that a refused credential has ended is begun anew once both are accepted."""
+        if not sync.integration.authorized:
+            return
+        last = await entity_runs.last(self.place.db, self.place.integration_id)
+        if last is not None and last.status is RunStatus.AUTH_FAILED:
+            await entity_runs.ask(self.place.db, self.place.integration_id, last.cause)
 
     async def _see_feed(self, feed: Feed, sync: EntitySync, recorded: list[Call]) -> bool:
         """Not while another daemon scans: that sees all anyway. A failure is told, and tried again later."""
@@ -108,8 +120,8 @@ class Runner:
         place = self.place
         last = await entity_runs.last(place.db, place.integration_id)
         self._feed_at = time.monotonic() + place.manner.feed.total_seconds()
-        if last is not None and last.status is RunStatus.STARTED:
-            return False
+        if last is not None and last.status in (RunStatus.STARTED, RunStatus.AUTH_FAILED):
+            return False  # nothing is lost: what was told meanwhile is read once a run may be had again
         try:
             is_needed = await feed.read(sync)
         except SyncError as error:

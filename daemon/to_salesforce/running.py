@@ -4,14 +4,14 @@ import asyncio
 
 import structlog
 
-from connectors.errors import SyncError
+from connectors.errors import AuthenticationError, SyncError
 from daemon import waiting
 from daemon.to_salesforce import belonging, budget, together, unplaced
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.poller import Poller
 from daemon.to_salesforce.turn import Stopped, Turn
 from daemon.to_salesforce.writer import Writer
-from state import entity_copies, entity_runs
+from state import entity_copies, entity_runs, entity_syncs
 from state.database import transaction
 from state.entity_models import RunCause
 from state.errors import DatabaseUnavailable, LeaseLost, StateError
@@ -35,8 +35,11 @@ async def carry_out(place: Place, turn: Turn) -> None:
         raise
     except (SyncError, StateError) as error:
         said = error.message if isinstance(error, SyncError) else error.reason
-        message = f"{place.target.object_name}: {said}"
-        await _end(place, turn, RunStatus.ERROR, message, error.instruction)
+        if isinstance(error, AuthenticationError):
+            await _end(place, turn, RunStatus.AUTH_FAILED, said, error.instruction)
+        else:
+            message = f"{place.target.object_name}: {said}"
+            await _end(place, turn, RunStatus.ERROR, message, error.instruction)
     except Exception as error:
         log.exception("unexpected failure", **_facts(place, turn))
         message = f"Unexpected {type(error).__name__}: {error}"
@@ -90,12 +93,24 @@ async def _forecast(place: Place) -> None:
 
 
 async def _beat(place: Place, turn: Turn, is_over: asyncio.Event) -> None:
-    """Raises LeaseLost, which ends everything else of this run here."""
+    """Raises what ends everything else of this run here: LeaseLost, and AuthenticationError once a credential
+    was refused for as long as a lease lasts, for then it is for a person to mend it."""
     while not is_over.is_set():
         await waiting.either(place.manner.lease / 3, is_over)
         if not is_over.is_set():
             await entity_runs.renew(place.db, turn.claim)
+            await _check_accepted(place)
             await _tell(place, turn, "run under way")
+
+
+async def _check_accepted(place: Place) -> None:
+    """What is copied stays; the run is begun anew once the credential is accepted (Runner)."""
+    found = await entity_syncs.refusal(place.db, place.integration_id, place.manner.lease)
+    if found is not None:
+        raise AuthenticationError(
+            f"The credential {found.name} is not accepted: {found.error}",
+            instruction=f"{found.instruction} When it is accepted, the run begins anew by itself.".strip(),
+        )
 
 
 async def _end(place: Place, turn: Turn, status: RunStatus, error: str, instruction: str) -> None:

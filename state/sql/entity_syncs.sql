@@ -41,6 +41,15 @@ WHERE integration_id = $1 AND (scheduled_at IS NULL OR scheduled_at < $2);
 -- m3ter's events were read so far
 UPDATE entity_syncs SET feed_at = $2, feed_event_id = $3 WHERE integration_id = $1;
 
+-- refusal --
+-- A credential of the integration that its system has refused for $2 and longer, in the system's words
+SELECT c.name, c.system, c.error, h.instruction
+FROM integrations i
+JOIN credentials c ON c.credential_id IN (i.salesforce_credential_id, i.m3ter_credential_id)
+JOIN health h ON h.subject = c.system || ':' || c.name
+WHERE i.integration_id = $1 AND c.error IS NOT NULL AND NOT h.is_well AND h.since <= clock_timestamp() - $2::interval
+ORDER BY h.since LIMIT 1;
+
 -- keep_job --
 -- Its Bulk job whose end was not seen yet, or none
 UPDATE entity_syncs SET bulk_job_id = $2 WHERE integration_id = $1;
