@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from daemon.to_salesforce import events, keeping
+from daemon.to_salesforce import events, keeping, standard
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.events import Told
 from daemon.to_salesforce.place import Place
@@ -50,6 +50,7 @@ class Feed:
             await keeping.look_up(self.place, ids[at : at + _IDS_A_CALL])
             for at in range(0, len(ids), _IDS_A_CALL)
         ]
+        await standard.refresh_of(self.place, ids)
         seen = Seen.of(found, ids, [entity for page in pages for entity in page])
         newest = max(found, key=lambda told: told.at)
         is_further = sync.feed_at is None or newest.at > sync.feed_at

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from daemon.to_salesforce import lanes
+from daemon.to_salesforce import lanes, standard
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.targets import ENTITY_TYPES, Target, TargetField
-from state import entity_syncs, external_mappings
+from state import entity_syncs, standard_accounts
 from state.database import Db
 from state.entity_models import EntitySync, EntitySyncSettings
 
@@ -34,17 +34,10 @@ def is_beside(one: EntitySync, other: EntitySync) -> bool:
 async def _standard_accounts(
     db: Db, place: Place, entities: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, str]:
-    if not any(field.derivation == "salesforce_account" for field in place.target.fields):
+    if not standard.is_wanted(place):
         return {}
     ids = [str(entity["id"]) for entity in entities]
-    m3ter_org_id = place.organization.m3ter.org_id
-    found = await external_mappings.holders(db, m3ter_org_id, _STANDARD, ids)
-    # Of several the first by id, so that it stays the same.
-    standard = {
-        m3ter_id: sorted(record_id for table, record_id in pairs if table == _STANDARD)
-        for m3ter_id, pairs in found.items()
-    }
-    return {m3ter_id: ids[0] for m3ter_id, ids in standard.items() if ids}
+    return await standard_accounts.known(db, place.organization.m3ter.org_id, ids)
 
 
 def _uncopied(

@@ -8,7 +8,7 @@ import structlog
 
 from connectors.errors import RejectedError
 from connectors.m3ter.rest import Page
-from daemon.to_salesforce import keeping, lanes, together, unmet
+from daemon.to_salesforce import keeping, lanes, standard, together, unmet
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.keeping import Entities
 from daemon.to_salesforce.lanes import Lane, Position
@@ -48,6 +48,7 @@ class Poller:
         """From the run's cursor to the end. Raises LeaseLost, Stopped, DatabaseUnavailable, RejectedError."""
         at = lanes.position(self._turn.claim.cursor)
         if at is None or at.unmet_after is None:
+            await standard.read(self._place, self._turn)
             await together.run(f"scan of {self._place.name}", self._read(at), self._keep())
         after = (at.unmet_after if at else None) or ""
         await unmet.settle(self._place, self._turn, self._mapper, after)

@@ -1,0 +1,33 @@
+-- Standard accounts: which Salesforce Account each m3ter account is, as m3ter's external mappings said when last read.
+
+-- now --
+-- The clock by which they are seen
+SELECT clock_timestamp();
+
+-- put --
+-- m3ter says so of $2, that they are $3; in one order, so that nobody waits for another in a circle
+INSERT INTO standard_accounts (m3ter_org_id, m3ter_id, salesforce_id, seen_at)
+SELECT $1, g.m3ter_id, g.salesforce_id, clock_timestamp()
+FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[]) AS g (m3ter_id, salesforce_id)) g
+ORDER BY g.m3ter_id, g.salesforce_id
+ON CONFLICT (m3ter_org_id, m3ter_id, salesforce_id) DO UPDATE SET seen_at = excluded.seen_at;
+
+-- forget_unseen --
+-- m3ter did not say so since $2: of the accounts $3, of all for null
+DELETE FROM standard_accounts
+WHERE m3ter_org_id = $1 AND seen_at < $2 AND ($3::text[] IS NULL OR m3ter_id = ANY($3));
+
+-- known --
+-- The Account of each of $2: of several the first by id, so that it stays the same, and none that is known to be
+-- gone. What m3ter says goes before what only m3sync remembers.
+SELECT DISTINCT ON (said.m3ter_id) said.m3ter_id, said.salesforce_id
+FROM (
+    SELECT m3ter_id, salesforce_id, 1 AS place FROM standard_accounts
+    WHERE m3ter_org_id = $1 AND m3ter_id = ANY($2::text[])
+    UNION ALL
+    SELECT m3ter_id, external_id, 2 FROM external_mappings
+    WHERE m3ter_org_id = $1 AND m3ter_id = ANY($2::text[])
+      AND m3ter_entity = 'Account' AND external_table = 'Account'
+) said
+WHERE NOT EXISTS (SELECT FROM record_states r WHERE r.record_id = said.salesforce_id AND r.is_gone)
+ORDER BY said.m3ter_id, said.place, said.salesforce_id;

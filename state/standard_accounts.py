@@ -1,0 +1,36 @@
+"""Which Salesforce Account each m3ter account is, as m3ter's external mappings said when last read."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from state import database, sql
+from state.database import Db
+
+_SQL = sql.load("standard_accounts")
+
+
+async def now(db: Db) -> datetime:
+    """The clock that `forget_unseen` goes by."""
+    at: datetime = await database.fetch_value(db, _SQL["now"])
+    return at
+
+
+async def put(db: Db, m3ter_org_id: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """m3ter says so now: m3ter accounts, each with the id, 18 characters, of a Salesforce Account."""
+    if pairs:
+        m3ter_ids, salesforce_ids = zip(*pairs, strict=True)
+        await database.execute(db, _SQL["put"], m3ter_org_id, list(m3ter_ids), list(salesforce_ids))
+
+
+async def forget_unseen(
+    db: Db, m3ter_org_id: str, since: datetime, among: Collection[str] | None = None
+) -> None:
+    """What m3ter did not say since then, of these m3ter accounts; None is all."""
+    ids = None if among is None else list(among)
+    await database.execute(db, _SQL["forget_unseen"], m3ter_org_id, since, ids)
+
+
+async def known(db: Db, m3ter_org_id: str, m3ter_ids: Collection[str]) -> dict[str, str]:
+    """The Salesforce Account of each of these that has one, by m3ter id: none that is known to be deleted."""
+    rows = await database.fetch(db, _SQL["known"], m3ter_org_id, list(m3ter_ids))
+    return {row["m3ter_id"]: row["salesforce_id"] for row in rows}
