@@ -25,6 +25,7 @@ _COLOURS = {
     dry_run.REFUSED: printing.PALE,
 }
 _LONGEST = 200  # of one value; a bill's lines are longer than anybody reads here
+_WORTH_SAYING = 10
 _MEANING = {
     dry_run.CREATE: "makes the record",
     dry_run.UPDATE: "writes its fields",
@@ -53,6 +54,7 @@ async def show(opened: Session, sync: EntitySync, asked: Asked) -> int | None:
     """
     cost, counts, kept, ended = Cost(), Counter[str](), list[dict[str, Any]](), None
     async with _place(opened, sync) as place:
+        await _forecast(place, as_json=asked.as_json)
         try:
             async for each in dry_run.dry_run(place, cost, is_restoring=asked.is_restoring):
                 counts[each.action] += 1
@@ -80,6 +82,7 @@ async def restore(opened: Session, sync: EntitySync, *, as_json: bool) -> None:
     """Have the next run write what has drifted. Raises CommandFailed where the reserve ends it."""
     count = 0
     async with _place(opened, sync) as place:
+        await _forecast(place, as_json=as_json)
         try:
             async for number in restoring.restore(place, Cost()):
                 count += number
@@ -90,7 +93,15 @@ async def restore(opened: Session, sync: EntitySync, *, as_json: bool) -> None:
             ) from None
     if not as_json:
         what = "1 record that differs" if count == 1 else f"{count:,} records that differ"
-        printing.line(f"Found {what} only in Salesforce{': written anew.' if count else '.'}")
+        anew = "; this run writes them anew" if count else ""
+        printing.line(f"Found {what} only in Salesforce{anew}.")
+
+
+async def _forecast(place: Place, *, as_json: bool) -> None:
+    """Beforehand, where it costs what somebody else may need."""
+    copies, calls = await dry_run.forecast(place)
+    if calls >= _WORTH_SAYING and not as_json:
+        printing.line(f"Comparing {copies:,} copies with Salesforce: about {calls:,} calls.", printing.PALE)
 
 
 @asynccontextmanager
@@ -138,7 +149,7 @@ def _conclude(sync: EntitySync, counts: Counter[str], cost: Cost, asked: Asked, 
         printing.line()
     elif is_all:
         printing.line(f"Nothing differs: {cost.entities:,} entities are in Salesforce as m3ter has them.")
-    printing.facts(_costs(cost, asked), indent=0)
+    printing.facts(_costs(cost, asked, "" if is_all else "at least "), indent=0)
     name = shlex.quote(sync.integration.name)
     if counts[DRIFTED]:
         printing.line(f"Write the drifted anew: m3sync integrations run {name} --restore", "yellow")
@@ -147,12 +158,12 @@ def _conclude(sync: EntitySync, counts: Counter[str], cost: Cost, asked: Asked, 
     printing.line("Nothing was written.")
 
 
-def _costs(cost: Cost, asked: Asked) -> dict[str, str]:
+def _costs(cost: Cost, asked: Asked, least: str) -> dict[str, str]:
     how = "by Bulk API jobs, about" if cost.uses_bulk else "200 records each"
     who = "A run with --restore" if asked.is_restoring else "A run"
     return {
         "Entities allowed": f"{cost.entities:,}",
-        f"{who} would spend": f"{cost.writing_calls:,} Salesforce calls to write ({how}), "
+        f"{who} would spend": f"{least}{cost.writing_calls:,} Salesforce calls to write ({how}), "
         f"{cost.m3ter_calls:,} m3ter calls to read",
         "This dry run spent": f"{cost.reading_calls:,} and {cost.m3ter_calls:,} of them, to read both",
         "Salesforce calls left today": _left(cost),

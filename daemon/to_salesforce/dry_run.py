@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from daemon.to_salesforce import budget, comparing, keeping, lanes, linking, live
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.live import Live
+from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.mapping.errors import RecordUnfit
 from daemon.to_salesforce.place import Place
 from state import entity_copies, entity_drift
 from state.entity_drift import Drift, Held
-from state.entity_models import CopyStatus, Removal
+from state.entity_models import CopyStatus, EntityType, Removal
 
 CREATE, UPDATE, MARK, DELETE = "create", "update", Removal.MARK.value, Removal.DELETE.value
 UNFIT, REFUSED, DRIFTED = "cannot be written", "refused", "drifted"
@@ -69,6 +70,12 @@ class Cost:
         self.upserts += action in (CREATE, UPDATE)
         self.marks += action == MARK
         self.deletions += action == DELETE
+
+
+async def forecast(place: Place) -> tuple[int, int]:
+    """How many copies there are, and about how many Salesforce calls it takes to compare them."""
+    copies = await entity_drift.count(place.db, place.integration_id)
+    return copies, math.ceil(copies / live.Reader(place).keys_a_query)
 
 
 async def dry_run(place: Place, cost: Cost, *, is_restoring: bool = False) -> AsyncIterator[Difference]:
@@ -141,7 +148,7 @@ class _Look:
     async def _compared(
         self, entities: Sequence[dict[str, Any]], held: Mapping[str, Held]
     ) -> AsyncIterator[Difference]:
-        links = await linking.of(self._place.db, self._place, entities)
+        links = _as_if_enabled(self._place, await linking.of(self._place.db, self._place, entities))
         known = {key: copy.known for key, copy in held.items()}
         sifted = comparing.sift(self._mapper, entities, known, links)
         differing = {each.m3ter_id for each in sifted.wanted}
@@ -249,3 +256,12 @@ def _refused(copy: Held) -> Difference:
 
 def _unfit(key: str, copy: Held | None, error: RecordUnfit) -> Difference:
     return Difference(key, copy.salesforce_id if copy else None, UNFIT, problem=str(error))
+
+
+def _as_if_enabled(place: Place, links: Links) -> Links:
+    """As a run finds it, which is after it is switched on: Accounts are parents of Accounts."""
+    if place.sync.integration.enabled or place.settings.entity_type is not EntityType.ACCOUNT:
+        return links
+    types = {each for each in links.uncopied_types if each != place.target.entity_type}
+    ids = {each for each in links.uncopied_ids if not lanes.is_allowed(place.settings, {"id": each})}
+    return replace(links, uncopied_types=types, uncopied_ids=ids)

@@ -9,7 +9,7 @@ from connectors.errors import RejectedError
 from daemon.to_m3ter import presets
 from daemon.to_salesforce import dry_run
 from daemon.to_salesforce.dry_run import Cost
-from state import entity_copies
+from state import entity_copies, entity_syncs, integrations
 from state.database import Pool
 from state.entity_models import EntityType, Namespace
 from tests.acceptance import entity_customers as customers
@@ -170,3 +170,14 @@ async def test_a_field_that_is_not_there_is_named_with_what_feeds_it(house: Hous
         await told(house, sync)
     assert caught.value.message.startswith("m3ter_Account__c has no field Seats__c")
     assert "custom field seats" in caught.value.instruction
+
+
+async def test_before_it_is_switched_on_it_is_told_as_the_run_will_find_it(house: House) -> None:
+    (parent,) = await copying.load(house, "Account", copying.rows(1))
+    row = {"name": "child", "code": "child", "emailAddress": "c@example.com", "parentAccountId": parent}
+    (child,) = await copying.load(house, "Account", [row])
+    made = await copying.added(house, EntityType.ACCOUNT)
+    await integrations.disable(house.db, made.integration.name)
+    sync = await entity_syncs.get(house.db, made.integration.name)
+    found = {each.m3ter_id: each.fields for each in (await told(house, sync))[0]}
+    assert found[child]["m3ter_Parent_Account__r.m3ter_Id__c"] == (None, parent)
