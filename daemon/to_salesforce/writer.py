@@ -91,7 +91,7 @@ class Writer:
                 return
         calls = min(flights.room, self._place.manner.in_flight)
         if not is_read:
-            calls = min(calls, due // MAX_RECORDS)
+            calls = min(calls, max(0, due) // MAX_RECORDS)
         rows = (
             await entity_copies.waiting(
                 self._place.db, self._place.integration_id, limit=calls * MAX_RECORDS, without=busy
