@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from daemon.to_salesforce import budget, comparing, keeping, lanes, linking, live
+from daemon.to_salesforce import budget, comparing, keeping, lanes, linking, live, standard
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.live import Live
@@ -105,6 +105,8 @@ class _Look:
         self.reader = live.Reader(place, Gauge(place).check)
 
     async def differences(self) -> AsyncIterator[Difference]:
+        """What m3ter says of standard Accounts is read first, and remembered, as by a run."""
+        self._cost.m3ter_calls += await standard.refresh(self._place)
         met: set[str] = set()
         async for entities in self._pages():
             met |= {keeping.id_of(entity) for entity in entities}

@@ -37,7 +37,7 @@ async def test_before_the_first_run_everything_is_to_be_created(house: House) ->
     assert {each.m3ter_id for each in found} == set(ids)
     assert {(each.action, each.salesforce_id) for each in found} == {("create", None)}
     assert found[0].fields["Name"] == (None, "crowd 00249")
-    assert (cost.entities, cost.upserts, cost.writing_calls, cost.m3ter_calls) == (250, 250, 2, 3)
+    assert (cost.entities, cost.upserts, cost.writing_calls, cost.m3ter_calls) == (250, 250, 2, 4)
     assert cost.calls_left
 
 
@@ -181,3 +181,13 @@ async def test_before_it_is_switched_on_it_is_told_as_the_run_will_find_it(house
     sync = await entity_syncs.get(house.db, made.integration.name)
     found = {each.m3ter_id: each.fields for each in (await told(house, sync))[0]}
     assert found[child]["m3ter_Parent_Account__r.m3ter_Id__c"] == (None, parent)
+
+
+async def test_a_standard_account_is_told_as_the_first_run_will_write_it(house: House) -> None:
+    (m3ter_id,) = await copying.load(house, "Account", copying.rows(1))
+    record_id = (await house.salesforce("POST", "/sobjects/Account", {"Name": "standard"}))["id"]
+    mapping = {"m3terEntity": "Account", "m3terId": m3ter_id, "externalSystem": "Salesforce"}
+    outside = {"externalTable": "Account", "externalId": record_id}
+    await house.m3ter("POST", "/externalmappings", {**mapping, **outside})
+    (found,), _ = await told(house, await copying.added(house, EntityType.ACCOUNT))
+    assert found.fields["Salesforce_Account__c"] == (None, record_id)
