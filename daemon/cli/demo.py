@@ -48,7 +48,8 @@ async def demo(
         with stage.log.open("w", encoding="utf-8") as log:
             logs.configure(found.log.level, "json", stream=log)
             await _play(stage, found, stop)
-    printing.line("\nEverything was stopped.", printing.PALE)
+    printing.line()
+    printing.line("Everything was stopped.", printing.PALE)
 
 
 async def _play(stage: Stage, found: Settings, stop: asyncio.Event) -> None:

@@ -33,6 +33,8 @@ _STYLES = {
     "flagged": "yellow",
     "not attempted": "yellow",
     "failed": BAD,
+    "CONNECTED": GOOD,
+    "not connected": BAD,
     "yes": GOOD,
     "no": BAD,
 }
@@ -55,8 +57,8 @@ def console() -> Console:
 
 
 def safe(value: object) -> str:
-    """Text from outside for a terminal: no control character reaches it."""
-    return logs.printable(wording.shown(value))
+    """Text for one line of a terminal: from outside nothing moves the cursor or begins a line of its own."""
+    return logs.printable(wording.shown(value)).replace("\n", "\\n")
 
 
 def style_of(word: str) -> str:
@@ -88,7 +90,7 @@ def facts(pairs: Mapping[str, object] | Iterable[tuple[str, object]], indent: in
     grid.add_column(overflow="fold")
     for name, value in pairs.items() if isinstance(pairs, Mapping) else pairs:
         text = safe(value)
-        grid.add_row(Text(" " * indent + name), Text(text, style=style_of(text)))
+        grid.add_row(Text(" " * indent + safe(name)), Text(text, style=style_of(text)))
     _put(grid)
 
 
