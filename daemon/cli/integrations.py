@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from daemon.cli import (
+    connections,
     entity_options,
     entity_settings,
     entity_sync,
@@ -32,10 +33,10 @@ from daemon.cli.options import AsJson
 from daemon.cli.session import UNCONFIGURED, WRONG_USAGE, CommandFailed, command
 from daemon.to_m3ter.mapping import document
 from daemon.web import entity_wording
-from state import credentials, entity_insights, entity_syncs, field_mappings, integrations
+from state import entity_insights, entity_syncs, field_mappings, integrations
 from state.database import Db
+from state.entity_insights import EntityStatus
 from state.entity_models import FLOW, EntitySync, EntitySyncSettings
-from state.errors import NotFound
 from state.models import Integration, NewIntegration
 
 group = typer.Typer(help="The configured flows; by itself as `list`.")
@@ -74,12 +75,12 @@ async def add(
     _check_direction(mapping, said)
     async with session.opened() as opened:
         await _check_free(opened.db, name)
-        ids = await _credential_ids(opened.db, salesforce, m3ter)
+        ids = await connections.ids(opened.db, salesforce, m3ter)
         if mapping is not None:
             made = await _add_flow(opened.db, name, mapping, ids)
         else:
             made = await _add_entity_sync(opened.db, name, said, ids)
-    printing.line(f"Made the integration {made.name} ({made.flow}). {_next_step(made)}")
+    printing.line(f"Made the integration {made.name} ({made.flow}). {connections.next_step(made)}")
 
 
 def _check_direction(mapping: str | None, said: Given) -> None:
@@ -104,29 +105,6 @@ async def _check_free(db: Db, name: str) -> None:
         )
 
 
-async def _credential_ids(
-    db: Db, salesforce: str | None, m3ter: str | None
-) -> tuple[UUID | None, UUID | None]:
-    """Raises CommandFailed for a credential that is not there, or for the other system."""
-    found: list[UUID | None] = []
-    for system, name in (("salesforce", salesforce), ("m3ter", m3ter)):
-        if name is None:
-            found.append(None)
-            continue
-        try:
-            kept = await credentials.show(db, name)
-        except NotFound as error:
-            raise CommandFailed(
-                error.reason,
-                f"Add it: m3sync credentials add {shlex.quote(name)} --system {system}",
-                exit_code=UNCONFIGURED,
-            ) from None
-        if kept.system != system:
-            raise wrong(f"The credential {name} is for {kept.system}, not for {system}.", "Name another.")
-        found.append(kept.credential_id)
-    return found[0], found[1]
-
-
 async def _add_flow(db: Db, name: str, mapping: str, ids: tuple[UUID | None, UUID | None]) -> Integration:
     kept = await field_mappings.get(db, mapping)
     flow = document.parse(kept.document).flow
@@ -143,13 +121,6 @@ async def _add_entity_sync(
     )
     entity_sync.warn(made)
     return made.integration
-
-
-def _next_step(made: Integration) -> str:
-    name = shlex.quote(made.name)
-    if made.salesforce_credential_id is None or made.m3ter_credential_id is None:
-        return f"Connect it: m3sync integrations connect {name} --salesforce NAME --m3ter NAME"
-    return "" if made.enabled else f"Switch it on: m3sync integrations enable {name}"
 
 
 @group.callback(invoke_without_command=True)
@@ -195,10 +166,17 @@ async def show(name: Name, *, as_json: AsJson = False) -> None:
         found = await integrations.get(opened.db, name)
         is_sync = found.flow == FLOW
         status = await entity_insights.status(opened.db, found.name) if is_sync else None
+        if as_json:
+            printing.document(entity_tables.integration(found, status.sync if status else None))
+            return
+        _print(found, status)
+        await connections.print_warning(opened.db, found)
+    if step := connections.next_step(found):
+        printing.line(step)
+
+
+def _print(found: Integration, status: EntityStatus | None) -> None:
     sync = status.sync if status else None
-    if as_json:
-        printing.document(entity_tables.integration(found, sync))
-        return
     about = (
         planning.told(sync.settings)
         if sync
@@ -211,17 +189,16 @@ async def show(name: Name, *, as_json: AsJson = False) -> None:
             **about,
             "Salesforce credential": found.salesforce_credential_name,
             "m3ter credential": found.m3ter_credential_name,
-            "authorized": found.authorized,
+            "connection": connections.shown(found),
             "enabled": found.enabled,
             "made (UTC)": found.created_at,
             "changed (UTC)": found.updated_at,
+            "integration id": found.integration_id,
         }
     )
     if status:
         printing.line()
         entity_tables.print_status(status)
-    if step := _next_step(found):
-        printing.line(step)
 
 
 @group.command()
@@ -235,11 +212,11 @@ async def connect(name: Name, *, salesforce: Salesforce = None, m3ter: M3ter = N
             exit_code=WRONG_USAGE,
         )
     async with session.opened() as opened:
-        ids = await _credential_ids(opened.db, salesforce, m3ter)
+        ids = await connections.ids(opened.db, salesforce, m3ter)
         found = await integrations.connect(
             opened.db, name, salesforce_credential_id=ids[0], m3ter_credential_id=ids[1]
         )
-    printing.line(f"Connected {found.name}. {_next_step(found)}".rstrip())
+    printing.line(f"Connected {found.name}. {connections.next_step(found)}".rstrip())
 
 
 @group.command()
@@ -261,7 +238,7 @@ async def enable(name: Name) -> None:
             missing = "m3ter" if wanted.salesforce_credential_id else "Salesforce"
             raise CommandFailed(
                 f"The integration {wanted.name} has no {missing} credential.",
-                _next_step(wanted),
+                connections.next_step(wanted),
                 exit_code=UNCONFIGURED,
             )
         found = await integrations.enable(opened.db, name)
