@@ -6,6 +6,7 @@ from typing import Any
 from daemon.doctor import findings
 from daemon.doctor.findings import Finding
 from daemon.to_salesforce import metadata
+from daemon.to_salesforce.mapping import fed
 from daemon.to_salesforce.targets import CUSTOM_OBJECTS, Target, TargetField
 from state.entity_models import EntitySyncSettings, Removal
 
@@ -97,7 +98,11 @@ def _custom(
             message = f"{target.object_name} lacks {name}, which the custom field {source} feeds."
             yield findings.bad(where, message, "Make the field in Salesforce, or change the mapping.")
         else:
-            yield from _access(f"{where}: {target.object_name}.{name}", target, name, described)
+            place = f"{where}: {target.object_name}.{name}"
+            if described.get("type") in fed.UNFEEDABLE:
+                message = f"It is of the type {described['type']}; {source} is a text or a number in m3ter."
+                yield findings.bad(place, message, "Map it to a field of another type.")
+            yield from _access(place, target, name, described)
 
 
 def _access(where: str, target: Target, name: str, described: Describe) -> Iterator[Finding]:

@@ -7,6 +7,8 @@ from typing import Any
 from daemon.to_salesforce.mapping import digests, records
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.mapping.errors import RecordUnfit
+from daemon.to_salesforce.mapping.fed import Fed
+from daemon.to_salesforce.mapping.records import CustomFields
 from daemon.to_salesforce.targets import Target, TargetField
 from state.entity_models import CopyStatus, EntityType, KnownCopy, Wanted
 
@@ -22,13 +24,15 @@ class Mapper:
     """How entities of one integration become records."""
 
     target: Target
-    custom_fields: Mapping[str, str]
+    custom_fields: CustomFields
     fingerprint: str
     linked: tuple[TargetField, ...]
 
     @classmethod
-    def of(cls, target: Target, custom_fields: Mapping[str, str]) -> "Mapper":
-        return cls(target, custom_fields, digests.fingerprint(target, custom_fields), digests.linked(target))
+    def of(cls, target: Target, custom_fields: Mapping[str, str], fed: Fed | None = None) -> "Mapper":
+        """`fed` tells of the fields that the custom fields feed what the org describes of them."""
+        fields = CustomFields(custom_fields, fed or {})
+        return cls(target, fields, digests.fingerprint(target, fields), digests.linked(target))
 
     def mapped_with(self, entity: Entity, links: Links) -> str:
         return digests.mapped_with(self.fingerprint, self.linked, entity, links)

@@ -8,8 +8,7 @@ from typing import Any
 
 import structlog
 
-from daemon.to_salesforce import events, keeping, standard
-from daemon.to_salesforce.comparing import Mapper
+from daemon.to_salesforce import describing, events, keeping, standard
 from daemon.to_salesforce.events import Told
 from daemon.to_salesforce.place import Place
 from state import entity_copies, entity_runs, entity_syncs
@@ -90,7 +89,7 @@ class Feed:
     async def _keep(self, seen: "Seen", newest: Told | None) -> bool | None:
         """Whether something is to be written; None when the integration is not what it was read for."""
         place = self.place
-        mapper = Mapper.of(place.target, place.settings.custom_fields)
+        mapper = await describing.mapper(place)
         async with transaction(place.db) as tx:
             if not await entity_syncs.is_unchanged(tx, place.sync):
                 return None

@@ -8,7 +8,7 @@ import structlog
 
 from connectors.errors import RejectedError
 from connectors.m3ter.rest import Page
-from daemon.to_salesforce import keeping, lanes, standard, together, unmet
+from daemon.to_salesforce import describing, keeping, lanes, standard, together, unmet
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.keeping import Entities
 from daemon.to_salesforce.lanes import Lane, Position
@@ -40,18 +40,18 @@ class Poller:
     def __init__(self, place: Place, turn: Turn) -> None:
         self._place = place
         self._turn = turn
-        self._mapper = Mapper.of(place.target, place.settings.custom_fields)
         self._beginnings = 0
         self._pages: asyncio.Queue[Read | None] = asyncio.Queue(max(1, place.manner.lookahead))
 
     async def scan(self) -> None:
         """From the run's cursor to the end. Raises LeaseLost, Stopped, DatabaseUnavailable, RejectedError."""
         at = lanes.position(self._turn.claim.cursor)
+        mapper = await describing.mapper(self._place, self._turn)
         if at is None or at.unmet_after is None:
             await standard.read(self._place, self._turn)
-            await together.run(f"scan of {self._place.name}", self._read(at), self._keep())
+            await together.run(f"scan of {self._place.name}", self._read(at), self._keep(mapper))
         after = (at.unmet_after if at else None) or ""
-        await unmet.settle(self._place, self._turn, self._mapper, after)
+        await unmet.settle(self._place, self._turn, mapper, after)
 
     async def _read(self, at: Position | None) -> None:
         async for read in self._walk(at):
@@ -92,11 +92,11 @@ class Poller:
             log.warning("scan begins its list anew", integration=place.name, reason=error.message)
             return await asked(None)
 
-    async def _keep(self) -> None:
+    async def _keep(self, mapper: Mapper) -> None:
         while (read := await self._pages.get()) is not None:
             async with transaction(self._place.db) as tx:
                 await entity_runs.fence(tx, self._turn.claim)
-                differing, unchanged = await keeping.keep(tx, self._place, self._mapper, read.entities)
+                differing, unchanged = await keeping.keep(tx, self._place, mapper, read.entities)
                 ids = [keeping.id_of(each) for each in read.entities]
                 await entity_copies.see(tx, self._turn.claim.run_id, ids)
                 counts = self._turn.counts(

@@ -11,19 +11,22 @@ from daemon.to_salesforce import targets
 from daemon.to_salesforce.mapping import records
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.mapping.errors import RecordUnfit
+from daemon.to_salesforce.mapping.records import CustomFields
 from tests.entity_examples import ENTITIES, LINE
+
+NONE = CustomFields()
 
 
 def mapped(entity_type: str, links: Links | None = None, /, **changed: Any) -> dict[str, Any]:
     target = targets.target(entity_type, "Custom Objects")
-    return records.record(target, ENTITIES[entity_type] | changed, {}, links or Links())
+    return records.record(target, ENTITIES[entity_type] | changed, NONE, links or Links())
 
 
 @pytest.mark.parametrize("namespace", targets.namespaces())
 @pytest.mark.parametrize("entity_type", targets.ENTITY_TYPES)
 def test_every_field_is_filled_in_every_namespace(entity_type: str, namespace: str) -> None:
     target = targets.target(entity_type, namespace)
-    made = records.record(target, ENTITIES[entity_type], {}, Links({ENTITIES["Account"]["id"]: "001x"}))
+    made = records.record(target, ENTITIES[entity_type], NONE, Links({ENTITIES["Account"]["id"]: "001x"}))
     names = {field.relationship if field.relation else field.name for field in target.fields}
     assert set(made) == names
     assert [name for name, value in made.items() if value is None] == [target.mark_field]
@@ -98,7 +101,7 @@ def test_a_parent_that_is_never_copied_is_told_by_its_id_only() -> None:
 def test_custom_fields_feed_the_fields_that_are_named() -> None:
     target = targets.target("Account", "Custom Objects")
     wanted = {"tier": "Tier__c", "rate": "Rate__c", "unset": "Unset__c"}
-    made = records.record(target, ENTITIES["Account"], wanted, Links())
+    made = records.record(target, ENTITIES["Account"], CustomFields(wanted), Links())
     assert (made["Tier__c"], made["Rate__c"], made["Unset__c"]) == ("gold", Decimal("0.125"), None)
 
 

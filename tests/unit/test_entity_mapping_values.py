@@ -12,12 +12,15 @@ from daemon.to_salesforce import targets
 from daemon.to_salesforce.mapping import conversions, digests, records
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.mapping.errors import RecordUnfit, ValueUnfit
+from daemon.to_salesforce.mapping.fed import FedField
+from daemon.to_salesforce.mapping.records import CustomFields
 from daemon.to_salesforce.targets import Naming, TargetField
 from tests.entity_examples import ENTITIES
 
 BILL = targets.target("Bill", "Custom Objects")
 ACCOUNT = targets.target("Account", "Custom Objects")
 COMMITMENT = targets.target("Commitment", "Custom Objects")
+NONE = CustomFields()
 LINKED = digests.linked(ACCOUNT)
 
 
@@ -179,14 +182,14 @@ def test_a_moment_within_a_day_is_no_date() -> None:
 def test_any_bill_is_mapped_or_refused_by_name(changed: dict[str, Any]) -> None:
     refused: tuple[str, ...] = ()
     try:
-        digests.digest(BILL.object_name, records.record(BILL, ENTITIES["Bill"] | changed, {}, Links()))
+        digests.digest(BILL.object_name, records.record(BILL, ENTITIES["Bill"] | changed, NONE, Links()))
     except RecordUnfit as unfit:
         refused = unfit.fields
     assert set(refused) <= {each.name for each in BILL.fields}
 
 
 def test_a_digest_tells_what_is_written_and_nothing_else() -> None:
-    made = records.record(BILL, ENTITIES["Bill"], {}, Links())
+    made = records.record(BILL, ENTITIES["Bill"], NONE, Links())
     same = dict(reversed(made.items())) | {"Total__c": Decimal("13.570")}
     assert digests.digest("x", made) == digests.digest("x", same)
     others = [made | {"Total__c": Decimal("13.58")}, made | {"Status__c": None}, made | {"Locked__c": False}]
@@ -198,10 +201,13 @@ def test_a_fingerprint_changes_with_all_that_makes_another_record() -> None:
     own = Naming(names={"Custom Objects": {"Bill.Total": "Sum__c"}})
     renamed = targets.target("Bill", "Custom Objects", own)
     elsewhere = targets.target("Bill", "m3ter Connector")
-    prints = [digests.fingerprint(each, {}) for each in (BILL, renamed, elsewhere)]
-    prints += [digests.fingerprint(ACCOUNT, {"a": "A__c"}), digests.fingerprint(ACCOUNT, {})]
-    assert len(set(prints)) == 5
-    assert digests.fingerprint(targets.target("Bill", "Custom Objects"), {}) == prints[0]
+    prints = [digests.fingerprint(each, NONE) for each in (BILL, renamed, elsewhere, ACCOUNT)]
+    named = {"a": "A__c"}
+    prints += [digests.fingerprint(ACCOUNT, CustomFields(named))]
+    for kind in ("string", "double"):
+        prints += [digests.fingerprint(ACCOUNT, CustomFields(named, {"a__c": FedField(kind)}))]
+    assert len(set(prints)) == 7
+    assert digests.fingerprint(targets.target("Bill", "Custom Objects"), NONE) == prints[0]
 
 
 def test_what_an_entity_was_mapped_with_tells_its_links() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from daemon.to_salesforce.mapping.errors import ValueUnfit
 from daemon.to_salesforce.targets import TargetField
@@ -15,23 +15,38 @@ _DIGITS_OF_A_DOUBLE = 15  # IEEE 754: any decimal of so many digits comes back a
 _NOISE = Decimal("1E-9")
 
 
+class Room(Protocol):
+    """What a field has room for."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def precision(self) -> int: ...
+    @property
+    def scale(self) -> int: ...
+    @property
+    def is_cut(self) -> bool: ...
+    @property
+    def is_computed(self) -> bool: ...
+
+
 def convert(field: TargetField, value: Any) -> Any:
     """The value as this field takes it: None for nothing at all. Raises ValueUnfit."""
     return _BY_TYPE[field.type](field, value)
 
 
-def text(field: TargetField, value: Any) -> str | None:
+def text(field: Room, value: Any) -> str | None:
     """The text itself, if it has room; numbers as m3ter spells them."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueUnfit(f"{_quoted(value)} is not a text.")
+        raise ValueUnfit(f"{quoted(value)} is not a text.")
     said = clean(str(value))
     if measure(said) <= field.length:
         return said or None
     if field.is_cut:
         return _cut(said, field.length)
-    raise ValueUnfit(f"{_quoted(said)} has {measure(said):,} characters, and {field.length:,} have room.")
+    raise ValueUnfit(f"{quoted(said)} has {measure(said):,} characters, and {field.length:,} have room.")
 
 
 def shortened(said: str, length: int) -> str:
@@ -39,7 +54,7 @@ def shortened(said: str, length: int) -> str:
     return said if measure(said) <= length else _prefix(said, length - 1).rstrip() + "…"
 
 
-def number(field: TargetField, value: Any) -> int | Decimal | None:
+def number(field: Room, value: Any) -> int | Decimal | None:
     """The number, exact: one with too many digits does not fit.
 
     Only what m3ter computes is rounded to the digits that have room, half to even, and so is the noise at the
@@ -48,31 +63,31 @@ def number(field: TargetField, value: Any) -> int | Decimal | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise ValueUnfit(f"{_quoted(value)} is not a number.")
+        raise ValueUnfit(f"{quoted(value)} is not a number.")
     exact = value if isinstance(value, int) else _plain(field, value)
     if abs(exact) >= 10 ** (field.precision - field.scale):
         room = field.precision - field.scale
-        raise ValueUnfit(f"{_quoted(value)} has more than the {room} digits before the point that have room.")
+        raise ValueUnfit(f"{quoted(value)} has more than the {room} digits before the point that have room.")
     return exact
 
 
-def checkbox(_field: TargetField, value: Any) -> bool:
+def checkbox(_field: Room, value: Any) -> bool:
     """Salesforce has no checkbox without a value: nothing is False."""
     if value is None:
         return False
     if not isinstance(value, bool):
-        raise ValueUnfit(f"{_quoted(value)} is neither true nor false.")
+        raise ValueUnfit(f"{quoted(value)} is neither true nor false.")
     return value
 
 
-def day(_field: TargetField, value: Any) -> str | None:
+def day(_field: Room, value: Any) -> str | None:
     """A date as YYYY-MM-DD; an instant only if it is the beginning of a day in UTC."""
     if value is None or value == "":
         return None
     return _told(day_of(value))
 
 
-def last_day(_field: TargetField, value: Any) -> str | None:
+def last_day(_field: Room, value: Any) -> str | None:
     """The last day that is included before an exclusive end, be it a date or (in UTC) an instant."""
     if value is None or value == "":
         return None
@@ -81,10 +96,10 @@ def last_day(_field: TargetField, value: Any) -> str | None:
             return _told(day_of(value) - timedelta(days=1))
         return _told((_instant(value) - timedelta(microseconds=1)).date())
     except OverflowError:
-        raise ValueUnfit(f"{_quoted(value)} has no day before it.") from None
+        raise ValueUnfit(f"{quoted(value)} has no day before it.") from None
 
 
-def instant(_field: TargetField, value: Any) -> str | None:
+def instant(_field: Room, value: Any) -> str | None:
     """An instant as Salesforce writes it, in UTC and to the millisecond."""
     if value is None or value == "":
         return None
@@ -104,10 +119,10 @@ def day_of(value: Any) -> date:
         if isinstance(value, str) and len(value) <= 10:
             return date.fromisoformat(value)
     except ValueError:
-        raise ValueUnfit(f"{_quoted(value)} is not a date.") from None
+        raise ValueUnfit(f"{quoted(value)} is not a date.") from None
     at = _instant(value)
     if at != at.replace(hour=0, minute=0, second=0, microsecond=0):
-        raise ValueUnfit(f"{_quoted(value)} is not a date: it is within a day.")
+        raise ValueUnfit(f"{quoted(value)} is not a date: it is within a day.")
     return at.date()
 
 
@@ -139,7 +154,7 @@ def _prefix(said: str, length: int) -> str:
     return kept
 
 
-def _plain(field: TargetField, value: Decimal) -> Decimal:
+def _plain(field: Room, value: Decimal) -> Decimal:
     """The same number without an exponent to write, if no more digits than have room are after the point."""
     scale = field.scale
     sign, digits, exponent = value.as_tuple()
@@ -149,16 +164,14 @@ def _plain(field: TargetField, value: Decimal) -> Decimal:
         return value
     if exponent > 0:
         if exponent + len(digits) > 40:  # written out it would be huge, and no field has room for it
-            raise ValueUnfit(f"{_quoted(value)} has more digits than any field has room for.")
+            raise ValueUnfit(f"{quoted(value)} has more digits than any field has room for.")
         return Decimal((sign, digits + (0,) * exponent, 0))
     beyond = min(-exponent - scale, len(digits))
     if any(digits[len(digits) - beyond :]):
         rounded = _rounded(value, scale)
         if field.is_computed or _is_noise(value, rounded):
             return rounded
-        raise ValueUnfit(
-            f"{_quoted(value)} has more than {scale} digits after the point, and is not rounded."
-        )
+        raise ValueUnfit(f"{quoted(value)} has more than {scale} digits after the point, and is not rounded.")
     return Decimal((sign, digits[: len(digits) - beyond] or (0,), -scale))
 
 
@@ -178,12 +191,12 @@ def _is_noise(value: Decimal, rounded: Decimal) -> bool:
 
 def _instant(value: Any) -> datetime:
     if not isinstance(value, str):
-        raise ValueUnfit(f"{_quoted(value)} is not an instant.")
+        raise ValueUnfit(f"{quoted(value)} is not an instant.")
     try:
         at = datetime.fromisoformat(value)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)  # m3ter's instants are UTC
     except (ValueError, OverflowError):
-        raise ValueUnfit(f"{_quoted(value)} is not an instant.") from None
+        raise ValueUnfit(f"{quoted(value)} is not an instant.") from None
 
 
 def _told(on: date) -> str:
@@ -196,12 +209,13 @@ def _check_year(year: int, value: object) -> None:
         raise ValueUnfit(f"{value} is outside the years {_FIRST_YEAR} to {_LAST_YEAR} that Salesforce keeps.")
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """The value as messages show it."""
     said = clean(str(value))
     return repr(said if len(said) <= _SHOWN else said[:_SHOWN] + "…")
 
 
-_BY_TYPE: Mapping[str, Callable[[TargetField, Any], Any]] = {
+_BY_TYPE: Mapping[str, Callable[[Room, Any], Any]] = {
     "Text": text,
     "LongTextArea": text,
     "Number": number,

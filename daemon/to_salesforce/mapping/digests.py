@@ -9,6 +9,7 @@ from typing import Any
 import simplejson
 
 from daemon.to_salesforce.mapping.derivations import Entity, Links
+from daemon.to_salesforce.mapping.records import CustomFields
 from daemon.to_salesforce.targets import Target, TargetField
 
 # Raised whenever the mapping's code makes another record of the same entity, so that all are looked at anew.
@@ -26,9 +27,10 @@ def digest(object_name: str, record: Mapping[str, Any]) -> str:
     return _hash(_ENCODE([object_name, told]))
 
 
-def fingerprint(target: Target, custom_fields: Mapping[str, str]) -> str:
+def fingerprint(target: Target, custom_fields: CustomFields) -> str:
     """Alike while the same entity makes the same record: what `mapped_with` begins with."""
-    return _hash(repr((REVISION, astuple(target), sorted(custom_fields.items()))))
+    fed = sorted((name, astuple(each)) for name, each in custom_fields.fed.items())
+    return _hash(repr((REVISION, astuple(target), sorted(custom_fields.names.items()), fed)))
 
 
 def linked(target: Target) -> tuple[TargetField, ...]:

@@ -1,34 +1,43 @@
 """One m3ter entity as the Salesforce record that holds it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from daemon.to_salesforce.mapping import conversions, derivations
+from daemon.to_salesforce.mapping import conversions, derivations, fed
 from daemon.to_salesforce.mapping.derivations import Entity, Links, Reading
 from daemon.to_salesforce.mapping.errors import RecordUnfit, ValueUnfit
+from daemon.to_salesforce.mapping.fed import Fed
 from daemon.to_salesforce.targets import Target, TargetField
 
 Record = dict[str, Any]
 
 
-def record(target: Target, entity: Entity, custom_fields: Mapping[str, str], links: Links) -> Record:
+@dataclass(frozen=True, slots=True)
+class CustomFields:
+    """The Salesforce field of each m3ter custom field, and what the org describes of these."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    fed: Fed = field(default_factory=dict)
+
+
+def record(target: Target, entity: Entity, custom_fields: CustomFields, links: Links) -> Record:
     """Every field of the copy, ready for JSON: money Decimal, None for nothing, parents by external id.
 
-    `custom_fields` has the Salesforce field of each m3ter custom field. Raises RecordUnfit, which names the
-    entity and each field whose value does not fit.
+    Raises RecordUnfit, which names the entity and each field whose value does not fit.
     """
     made: Record = {}
     problems: list[tuple[str, str]] = []
     reading = Reading(entity, links)
-    for field in target.fields:
+    for each in target.fields:
         try:
-            value = _value(field, reading)
+            value = _value(each, reading)
         except ValueUnfit as unfit:
-            problems.append((field.name, str(unfit)))
+            problems.append((each.name, str(unfit)))
             continue
-        if field.relation is None:
-            made[field.name] = value
+        if each.relation is None:
+            made[each.name] = value
         else:
             made |= value
     if made.get(target.key_field) is None and target.key_field not in (name for name, _ in problems):
@@ -76,17 +85,14 @@ def _value(field: TargetField, reading: Reading) -> Any:
     return conversions.convert(field, value)
 
 
-def _custom(entity: Entity, wanted: Mapping[str, str], problems: list[tuple[str, str]]) -> Record:
-    """Custom fields as m3ter has them: their Salesforce fields are the person's own, and judge them."""
+def _custom(entity: Entity, custom_fields: CustomFields, problems: list[tuple[str, str]]) -> Record:
+    """m3ter's are texts and numbers, whatever the fields are that people made for them."""
     given = entity.get("customFields")
     held: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     made: Record = {}
-    for source, name in wanted.items():
-        value = held.get(source)
-        if isinstance(value, str):
-            made[name] = conversions.clean(value) or None
-        elif isinstance(value, Mapping | list):
-            problems.append((name, f"The custom field {source} is neither a text nor a number."))
-        else:
-            made[name] = value
+    for source, name in custom_fields.names.items():
+        try:
+            made[name] = fed.convert(custom_fields.fed.get(name.lower()), held.get(source))
+        except ValueUnfit as unfit:
+            problems.append((name, f"The custom field {source}: {unfit}"))
     return made
