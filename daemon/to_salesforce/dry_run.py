@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from daemon.to_salesforce import budget, comparing, keeping, lanes, linking, live, standard
+from daemon.to_salesforce import budget, comparing, describing, keeping, lanes, linking, live, standard
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.live import Live
@@ -106,6 +106,7 @@ class _Look:
 
     async def differences(self) -> AsyncIterator[Difference]:
         """What m3ter says of standard Accounts is read first, and remembered, as by a run."""
+        self._mapper = await describing.mapper(self._place)
         self._cost.m3ter_calls += await standard.refresh(self._place)
         met: set[str] = set()
         async for entities in self._pages():

@@ -14,6 +14,7 @@ from tests.acceptance import entity_customers as customers
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
+from tests.integration.dry_running import told
 from tests.sandboxes import LocalSandbox
 
 ACCOUNT = EntityType.ACCOUNT
@@ -75,3 +76,17 @@ async def test_what_is_mapped_with_every_scan_asks_nothing_either(house: House) 
     edited = await copying.edited(house, sync, custom_fields={"rate": "Seats__c"})
     assert (await copying.once(house, edited)).written == 1
     assert (await fed(house, "Balance"))[0][0] == "12.5"
+
+
+async def test_a_dry_run_says_what_would_be_there(house: House) -> None:
+    await copying.load(house, "Account", [copying.rows(1)[0] | {"customFields": HELD}])
+    sync = await copying.added(house, ACCOUNT, custom_fields=NAMES)
+    (difference,), _ = await told(house, sync)
+    assert {name: difference.fields[name][1] for name in FIELDS} == {
+        "Seats__c": "12",
+        "Rate__c": Decimal("12.5"),
+        "Is_Gold__c": True,
+        "Since__c": "2026-02-28",
+    }
+    await copying.once(house, sync)
+    assert (await told(house, sync))[0] == []

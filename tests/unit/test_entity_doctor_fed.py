@@ -6,7 +6,7 @@ from daemon.doctor import objects
 from daemon.to_salesforce import targets
 from state.entity_models import EntitySyncSettings, EntityType, Namespace
 
-CUSTOM = {"createable": True, "updateable": True}
+CUSTOM: dict[str, object] = {"createable": True, "updateable": True}
 
 
 def said(kind: str) -> list[str]:
