@@ -128,9 +128,12 @@ async def count_waiting(db: Db, integration_id: UUID, *, up_to: int | None = Non
     return int(await database.fetch_value(db, _SQL["count_waiting"], integration_id, up_to or _ALL))
 
 
-async def next_due(db: Db, integration_id: UUID) -> datetime | None:
-    """When the next is due to be written, in the past when one is; None: nothing waits."""
-    found: datetime | None = await database.fetch_value(db, _SQL["next_due"], integration_id)
+async def next_due(db: Db, integration_id: UUID, *, orphans: bool = True) -> datetime | None:
+    """When the next is due to be written, in the past when one is; None: nothing waits.
+
+    Without `orphans` those that were tried several times and lack a parent count only once they are due.
+    """
+    found: datetime | None = await database.fetch_value(db, _SQL["next_due"], integration_id, orphans)
     return found
 
 
@@ -147,6 +150,8 @@ async def written(tx: Connection, integration_id: UUID, results: Sequence[Writte
     await database.execute(tx, _SQL["written"], integration_id, *columns)
     if gone_too := [each.m3ter_id for each in results if each.digest == CopyAction.DELETE]:
         await database.execute(tx, _SQL["deleted"], integration_id, gone_too)
+    if created := [each.m3ter_id for each in results if each.was_created]:
+        await database.execute(tx, _SQL["adopt_orphans"], integration_id, created)
     if undone := [each.m3ter_id for each in results if each.digest in (CopyAction.MARK, CopyAction.DELETE)]:
         await database.execute(tx, _SQL["undone"], integration_id, undone)
     await database.execute(tx, _SQL["adopt"], integration_id, *columns)
@@ -164,7 +169,7 @@ async def postponed(tx: Connection, integration_id: UUID, results: Sequence[Post
     """These are tried again later; one changed since is due at once."""
     if results:
         await _hold(tx, integration_id, [each.m3ter_id for each in results])
-        rows = ((p.m3ter_id, p.digest, p.code, p.message, p.delay) for p in results)
+        rows = ((p.m3ter_id, p.digest, p.code, p.message, p.delay, p.is_orphan) for p in results)
         await database.execute(tx, _SQL["postponed"], integration_id, *_columns(rows))
 
 

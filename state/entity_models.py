@@ -216,13 +216,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """To be tried again after `delay`."""
+    """To be tried again after `delay`; an orphan also when a parent's record comes into being."""
 
     m3ter_id: str
     digest: str
     delay: timedelta
     code: str
     message: str
+    is_orphan: bool = False
 
 
 @dataclass(frozen=True, slots=True)

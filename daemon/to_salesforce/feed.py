@@ -93,7 +93,7 @@ class Feed:
         async with transaction(place.db) as tx:
             if not await entity_syncs.is_unchanged(tx, place.sync):
                 return None
-            differing, _ = await keeping.keep(tx, place, mapper, seen.entities)
+            kept = await keeping.keep(tx, place, mapper, seen.entities)
             gone = await entity_copies.removed(
                 tx, place.integration_id, seen.gone, place.settings.on_deletion
             )
@@ -102,7 +102,8 @@ class Feed:
             is_needed = bool(seen.entities or seen.gone) and await self._waits(tx)
             if is_needed:
                 await entity_runs.ask(tx, place.integration_id, RunCause.FEED)
-        if differing or gone:
+        if kept["differing"] or gone:
+            differing = kept["differing"]
             log.info("events told of changes", integration=place.name, differing=differing, gone=gone)
         return is_needed
 

@@ -13,8 +13,8 @@ from state.entity_models import Refused
 Entities = Sequence[dict[str, Any]]
 
 
-async def keep(tx: Connection, place: Place, mapper: Mapper, entities: Entities) -> tuple[int, int]:
-    """Compare with what was last written and have what differs written; how many differ, and how many do not.
+async def keep(tx: Connection, place: Place, mapper: Mapper, entities: Entities) -> dict[str, int]:
+    """Compare with what was last written and have what differs written; gives counts for the run.
 
     What the account lists leave out, and is copied all the same, has left the filter.
     """
@@ -30,7 +30,8 @@ async def keep(tx: Connection, place: Place, mapper: Mapper, entities: Entities)
     if left_out:
         await entity_copies.removed(tx, integration_id, left_out, place.settings.on_leaving)
     differing = len(sifted.wanted) + len(sifted.unfit)
-    return differing, len(allowed) - differing
+    unchanged = len(allowed) - differing
+    return {"differing": differing, "unchanged": unchanged, "refused": len(sifted.unfit)}
 
 
 async def look_up(place: Place, ids: Collection[str]) -> list[dict[str, Any]]:

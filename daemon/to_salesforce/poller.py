@@ -96,11 +96,9 @@ class Poller:
         while (read := await self._pages.get()) is not None:
             async with transaction(self._place.db) as tx:
                 await entity_runs.fence(tx, self._turn.claim)
-                differing, unchanged = await keeping.keep(tx, self._place, mapper, read.entities)
+                kept = await keeping.keep(tx, self._place, mapper, read.entities)
                 ids = [keeping.id_of(each) for each in read.entities]
                 await entity_copies.see(tx, self._turn.claim.run_id, ids)
-                counts = self._turn.counts(
-                    pages=1, entities_read=len(read.entities), differing=differing, unchanged=unchanged
-                )
+                counts = self._turn.counts(pages=1, entities_read=len(read.entities), **kept)
                 await entity_runs.add(tx, self._turn.claim, counts, cursor=read.following.written())
             self._turn.committed.set()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 _OF_THE_OBJECT = frozenset(
     {"INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND", "INVALID_FIELD_FOR_INSERT_UPDATE", "API_DISABLED_FOR_ORG"}
 )
+# What Salesforce says of a lookup that leads to no record any more.
+_DEAD = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
 _TOLD_TOGETHER = 500  # records of a Bulk job that are unpacked at a time
 _PART = 2_000  # results of a Bulk job that are kept in one transaction
 _UNFIT = "M3SYNC_UNFIT"
@@ -51,7 +54,7 @@ class Sender:
         """
         told = await self._tell(rows)
         try:
-            results = await self._halving(rows)
+            results = await self._without_dead_accounts(rows, await self._halving(rows))
         except RejectedError:
             await own_writes.withdraw(self._place.db, told)
             raise
@@ -80,6 +83,26 @@ class Sender:
                 return [RowResult("", False, False, error.code, error.message, error.fields)]
             middle = len(rows) // 2
             return [*await self._halving(rows[:middle]), *await self._halving(rows[middle:])]
+
+    async def _without_dead_accounts(
+        self, rows: Sequence[Waiting], results: list[RowResult]
+    ) -> list[RowResult]:
+        """A standard Account that was deleted or merged stops no copy: it is written without that lookup."""
+        lookups = self._place.target.derived("salesforce_account")
+        dead = [
+            number
+            for number, (row, result) in enumerate(zip(rows, results, strict=True))
+            if result.code in _DEAD and any((row.payload or {}).get(name) for name in lookups)
+        ]
+        if not dead:
+            return results
+        log.warning("standard account is gone", integration=self._place.name, count=len(dead))
+        without = [
+            replace(rows[number], payload={**(rows[number].payload or {}), **dict.fromkeys(lookups)})
+            for number in dead
+        ]
+        told = dict(zip(dead, await self._halving(without), strict=True))
+        return [told.get(number, result) for number, result in enumerate(results)]
 
     async def _send(self, rows: Sequence[Waiting]) -> list[RowResult]:
         salesforce, target = self._place.org.salesforce, self._place.target

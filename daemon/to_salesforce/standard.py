@@ -25,7 +25,7 @@ _IDS_A_CALL = 100
 
 def is_wanted(place: Place) -> bool:
     """Whether this integration's copies have a lookup to the standard Account at all."""
-    return any(field.derivation == "salesforce_account" for field in place.target.fields)
+    return bool(place.target.derived("salesforce_account"))
 
 
 async def read(place: Place, turn: Turn) -> None:

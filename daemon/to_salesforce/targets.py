@@ -86,6 +86,10 @@ class Target:
         """The field of this name in targets/*.toml; None where a person left it out."""
         return next((each for each in self.fields if each.own_name == own_name), None)
 
+    def derived(self, derivation: str) -> list[str]:
+        """The API names of the fields that are made so."""
+        return [each.name for each in self.fields if each.derivation == derivation]
+
     @property
     def has_custom_fields(self) -> bool:
         """Whether m3ter keeps custom fields on this entity type at all (not on Bill and Commitment)."""

@@ -51,11 +51,11 @@ async def _keep(place: Place, turn: Turn, mapper: Mapper, ids: list[str], found:
     there = {keeping.id_of(entity) for entity in found}
     async with transaction(place.db) as tx:
         await entity_runs.fence(tx, turn.claim)
-        differing, unchanged = await keeping.keep(tx, place, mapper, found)
+        kept = await keeping.keep(tx, place, mapper, found)
         await entity_copies.see(tx, turn.claim.run_id, there)
         gone = await entity_copies.removed(
             tx, place.integration_id, set(ids) - there, place.settings.on_deletion
         )
-        counts = turn.counts(entities_read=len(found), differing=differing, unchanged=unchanged)
+        counts = turn.counts(entities_read=len(found), **kept)
         await entity_runs.add(tx, turn.claim, counts, cursor=Position(unmet_after=ids[-1]).written())
     return gone

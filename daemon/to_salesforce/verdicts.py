@@ -63,11 +63,14 @@ def _judge(row: Waiting, result: RowResult, policy: Policy, outcome: Outcome, *,
             outcome.again.append(row)
         case Verdict.REFUSED:
             outcome.refused.append(_refused(row, result))
+        case Verdict.PARENT_MISSING:  # however long its parent may be in coming
+            delay = retries.back_off(row.attempts + 1, policy)
+            outcome.postponed.append(_postponed(row, result, delay, is_orphan=True))
         case _ if row.attempts + 1 >= policy.max_attempts:
             outcome.refused.append(_refused(row, result))
         case Verdict.RETRY_LATER:
             outcome.postponed.append(_postponed(row, result, _LIMIT))
-        case Verdict.RETRY | Verdict.PARENT_MISSING:
+        case Verdict.RETRY:
             outcome.postponed.append(_postponed(row, result, retries.back_off(row.attempts + 1, policy)))
 
 
@@ -75,5 +78,5 @@ def _refused(row: Waiting, result: RowResult) -> Refused:
     return Refused(row.m3ter_id, row.digest, result.code, result.message, result.fields)
 
 
-def _postponed(row: Waiting, result: RowResult, delay: timedelta) -> Postponed:
-    return Postponed(row.m3ter_id, row.digest, delay, result.code, result.message)
+def _postponed(row: Waiting, result: RowResult, delay: timedelta, *, is_orphan: bool = False) -> Postponed:
+    return Postponed(row.m3ter_id, row.digest, delay, result.code, result.message, is_orphan)

@@ -66,8 +66,8 @@ class Writer:
         return await self._linger()
 
     async def _linger(self) -> bool:
-        """Whether something is due so soon that the run waits for it."""
-        due_at = await entity_copies.next_due(self._place.db, self._place.integration_id)
+        """Whether something is due so soon that the run waits for it; not for parents that do not come."""
+        due_at = await entity_copies.next_due(self._place.db, self._place.integration_id, orphans=False)
         if due_at is None:
             return False
         left = max(due_at - datetime.now(UTC), timedelta(milliseconds=10))

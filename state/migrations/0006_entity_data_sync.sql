@@ -80,6 +80,7 @@ CREATE TABLE entity_copies (                       -- the Salesforce record of o
     error text,                                    -- Salesforce's own words when it last did not take it
     error_code text NOT NULL DEFAULT '',
     error_fields text[] NOT NULL DEFAULT '{}',
+    is_orphan boolean NOT NULL DEFAULT false,      -- it last lacked its parent's record
     changed_at timestamptz NOT NULL DEFAULT now(), -- when it was found to differ
     written_at timestamptz,
     PRIMARY KEY (integration_id, m3ter_id),

@@ -144,9 +144,10 @@ SELECT count(*) FROM (
 ) AS due;
 
 -- next_due --
--- When the next is due
+-- When the next is due; $2 counting those that have long waited for a parent too
 SELECT min(due_at) FROM entity_copies
-WHERE integration_id = $1 AND status = 'WAITING' AND (action = 'upsert' OR salesforce_id IS NOT NULL);
+WHERE integration_id = $1 AND status = 'WAITING' AND (action = 'upsert' OR salesforce_id IS NOT NULL)
+  AND ($2 OR NOT is_orphan OR attempts < 3 OR due_at <= now());
 
 -- unplaced --
 -- To be removed, wherever it is: $2 of them
@@ -204,12 +205,31 @@ UPDATE entity_copies c SET status = 'REFUSED', attempts = c.attempts + 1, error 
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS g (m3ter_id, digest, code, message, fields)
 WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.digest = g.digest AND c.status = 'WAITING';
 
+-- adopt_orphans --
+-- $2 were created: those that lack a parent of their accounts may have it now. One that is locked is being dealt with
+UPDATE entity_copies c SET due_at = now()
+FROM (
+    SELECT k.integration_id, k.m3ter_id
+    FROM entity_syncs mine JOIN integrations own USING (integration_id)
+        JOIN entity_syncs s ON s.namespace = mine.namespace
+        JOIN integrations i ON i.integration_id = s.integration_id
+            AND i.salesforce_credential_id = own.salesforce_credential_id
+        JOIN entity_copies k ON k.integration_id = s.integration_id
+    WHERE mine.integration_id = $1 AND k.status = 'WAITING' AND k.is_orphan AND k.due_at > now()
+      AND (s.integration_id = $1
+        OR k.account_id IN (SELECT p.account_id FROM entity_copies p
+            WHERE p.integration_id = $1 AND p.m3ter_id = ANY($2::text[])))
+    ORDER BY k.integration_id, k.m3ter_id
+    FOR NO KEY UPDATE OF k SKIP LOCKED
+) AS orphans
+WHERE c.integration_id = orphans.integration_id AND c.m3ter_id = orphans.m3ter_id;
+
 -- postponed --
--- Tried again later. $2 ids, $3 digests, $4 codes, $5 messages, $6 delays
+-- Tried again later. $2 ids, $3 digests, $4 codes, $5 messages, $6 delays, $7 whether it lacks a parent
 UPDATE entity_copies c SET due_at = now() + g.delay, attempts = c.attempts + 1, error = g.message,
-    error_code = g.code, error_fields = '{}'
-FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::interval[])
-    AS g (m3ter_id, digest, code, message, delay)
+    error_code = g.code, error_fields = '{}', is_orphan = g.is_orphan
+FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::interval[], $7::boolean[])
+    AS g (m3ter_id, digest, code, message, delay, is_orphan)
 WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.digest = g.digest AND c.status = 'WAITING';
 
 -- troubled --
