@@ -217,6 +217,11 @@ async def connect(name: Name, *, salesforce: Salesforce = None, m3ter: M3ter = N
             opened.db, name, salesforce_credential_id=ids[0], m3ter_credential_id=ids[1]
         )
     printing.line(f"Connected {found.name}. {connections.next_step(found)}".rstrip())
+    if found.flow == FLOW:
+        printing.line(
+            "Where another Salesforce org or m3ter organization is behind it, it begins from nothing there.",
+            printing.PALE,
+        )
 
 
 @group.command()

@@ -13,7 +13,7 @@ from state.database import Pool
 from state.entity_models import EntitySync, EntityType, RunCause
 from state.models import Credential, NewCredential, RunStatus
 from tests.acceptance import house as houses
-from tests.acceptance.house import House
+from tests.acceptance.house import House, until
 from tests.integration import copying
 from tests.sandboxes import LocalSandbox, local_sandbox
 
@@ -138,3 +138,23 @@ async def test_a_run_in_the_middle_of_the_former_org_begins_anew(house: House, o
     assert (after.revision, after.feed_at) == (sync.revision + 1, None)
     assert await entity_syncs.job(house.db, integration_id) is None
     assert not await entity_copies.issues(house.db, integration_id)
+
+
+async def test_a_running_daemon_brings_all_to_the_other_org_and_later_changes_too(
+    house: House, other: House
+) -> None:
+    """The task is another one then, for its settings are: m3ter's events are heard for the other org."""
+    sync, ids = await first_run(house)
+    credential = await kept(house, "other org", "salesforce", login(other))
+    async with houses.app_running(house):
+        await integrations.connect(house.db, "Account", salesforce_credential_id=credential.credential_id)
+
+        async def have_arrived() -> bool:
+            return set(await copying.copies(other, EntityType.ACCOUNT)) == set(ids)
+
+        await until(have_arrived)
+        await copying.ended(house, sync, 2)
+        new = {"name": "New", "code": "new", "emailAddress": "new@example.com"}
+        ids.append((await house.m3ter("POST", "/accounts", new))["id"])
+        await until(have_arrived)
+    assert len(await copying.copies(house, EntityType.ACCOUNT)) == 5

@@ -57,3 +57,12 @@ async def test_it_is_connected_once_both_credentials_were_accepted(
     assert "connection CONNECTED" in text
     assert "not connected" not in text
     assert "!" not in text
+
+
+async def test_who_connects_it_is_told_what_another_org_means(
+    m3sync: Commands, db: Pool, tmp_path: Path
+) -> None:
+    key = vault.load_or_create_key(tmp_path / "state" / "vault.key")
+    await credentials.add(db, key, NewCredential("sf", "salesforce", {}))
+    said = await m3sync.done("integrations", "connect", "the bills", "--salesforce", "sf")
+    assert "it begins from nothing there" in " ".join(said.out.split())
