@@ -27,7 +27,7 @@ RestrictedIds = Annotated[
 ]
 Notify = Annotated[
     list[str] | None,
-    typer.Option(metavar="WHO", help="E-mail address or user id, kept and shown; mail comes later (repeat it)."),
+    typer.Option(metavar="WHO", help="E-mail address or user id, kept and shown; no mail is sent yet."),
 ]
 CustomFields = Annotated[
     list[str] | None,
