@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import re
+import traceback
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -214,7 +215,10 @@ async def matrix(ground: Ground, cases: Iterable[Case]) -> dict[str, list[str]]:
 
     async def one(number: int, case: Case) -> tuple[str, list[str]]:
         async with turn:
-            return str(case), await disturbed(ground, f"{number:04}", case)
+            try:
+                return str(case), await disturbed(ground, f"{number:04}", case)
+            except TimeoutError:
+                return str(case), [f"something did not come in time: {traceback.format_exc(limit=-4)}"]
 
     return dict(await asyncio.gather(*(one(number, case) for number, case in enumerate(cases))))
 

@@ -106,12 +106,13 @@ async def copies(
 
 
 async def calls(house: House) -> Counter[str]:
-    """What was written to Salesforce since its journal was cleared, by method and path."""
+    """What Salesforce was asked since its journal was cleared, by method and path; not whether it is there,
+    which a daemon asks once a minute whatever it has to do."""
     entries = await house.sandbox.salesforce_control.journal()
     return Counter(
         f"{each['method']} {each['path'].partition('/v67.0')[2]}"
         for each in entries
-        if "/services/data" in each["path"]
+        if "/services/data" in each["path"] and not each["path"].endswith("/limits")
     )
 
 

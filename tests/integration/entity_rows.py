@@ -68,6 +68,7 @@ async def gone(db: Db, claim: RunClaim, action: Removal = Removal.MARK) -> int:
     while at is not None:
         ids, at = await entity_copies.unmet(db, claim, action=action, after=at, limit=2)
         async with database.transaction(db) as tx:
+            await entity_runs.fence(tx, claim)
             count += await entity_copies.removed(tx, claim.integration_id, ids, action)
     return count
 
