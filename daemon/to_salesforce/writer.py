@@ -40,13 +40,15 @@ class Writer:
         self._gauge = Gauge(place)
         self._flights = Flights(place, turn_)
         self._may_have_job = True
+        self._not_for_bulk = 0  # so many of those due were looked at, and go by Collections
 
     async def write(self) -> None:
         """Raises LeaseLost, Stopped, DatabaseUnavailable; RejectedError for what concerns every record."""
         try:
             await parents.wait(self._place, self._turn)
             while await self._round():
-                self._turn.check()
+                if not self._flights:  # who was told to stop keeps what is in flight first
+                    self._turn.check()
         finally:
             await self._flights.cancel()
 
@@ -78,13 +80,13 @@ class Writer:
 
     async def _start(self, *, is_read: bool) -> None:
         flights = self._flights
-        if flights.room < 1 or not await self._may_call():
+        if flights.room < 1 or self._turn.stop.is_set() or not await self._may_call():
             return
         if self._may_have_job:
             await self._settle_job()
         busy = flights.busy
         due = await self._count_due(len(busy))
-        if due >= self._place.manner.bulk_threshold:
+        if due >= self._place.manner.bulk_threshold and self._not_for_bulk <= 0:
             if flights:
                 return  # what is in flight lands first: a job has nothing beside it
             if await self._starts_bulk():
@@ -103,6 +105,7 @@ class Writer:
             if self._gauge.is_spent(len(flights)):
                 return
             flights.begin(self._collection(part), part)
+            self._not_for_bulk -= len(part)
 
     async def _settle_job(self) -> None:
         """Before anything is written: a job that an earlier process, or an outage, left to itself is over."""
@@ -135,6 +138,7 @@ class Writer:
     async def _starts_bulk(self) -> bool:
         load = await self._load()
         if len(load.rows) <= MAX_RECORDS:
+            self._not_for_bulk = _JOB_RECORDS
             return False
         self._flights.begin(self._bulk(load), load.rows)
         return True

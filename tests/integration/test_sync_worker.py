@@ -72,9 +72,12 @@ async def row_of(house: House, record_id: str) -> Any:
 
 
 def credential_that(house: House, *, is_authorized: bool) -> Callable[[], Awaitable[Credential | None]]:
+    """Once a system has said so."""
+
     async def found() -> Credential | None:
         credential = await credentials.show(house.db, "m3ter")
-        return credential if credential.is_authorized is is_authorized else None
+        is_said = is_authorized or credential.error is not None
+        return credential if is_said and credential.is_authorized is is_authorized else None
 
     return found
 
