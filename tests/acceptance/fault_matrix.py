@@ -182,13 +182,13 @@ async def story(stage: Scene, before: dict[int, tuple[ControlApi, Case]] | None 
         await _disturb(number, before)
         await opening.act(stage)
         async with stage.daemon():
-            await stage.settle(seconds=90)
+            await stage.settle(seconds=150)
             yield number
             for step in run[1:]:
                 number = next(numbers)
                 await _disturb(number, before)
                 await step.act(stage)
-                await stage.settle(seconds=90)
+                await stage.settle(seconds=150)
                 yield number
 
 

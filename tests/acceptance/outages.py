@@ -109,6 +109,7 @@ async def own_ground(directory: Path) -> AsyncIterator[tuple[Ground, Path]]:
 
 
 Blow = Callable[[Path], Awaitable[None]]
+_TO_M3TER = "*/organizations/*"
 
 
 async def shut_down(data: Path) -> None:
@@ -127,11 +128,20 @@ def _strike(data: Path, how: signal.Signals) -> None:
     os.kill(running[0], how)
 
 
+async def count_calls(ground: Ground) -> int:
+    """How many calls to m3ter the first sync of an agreement with two lines makes when nothing befalls it."""
+    async with fault_matrix.staged(ground, "undisturbed") as stage, stage.daemon():
+        await stage.sandbox.m3ter_control.clear_journal()
+        await acts.win(stage)
+        await stage.settle()
+        return len(await stage.sandbox.m3ter_control.journal(f"path={_TO_M3TER}"))
+
+
 async def struck(ground: Ground, data: Path, blow: Blow, call: int) -> list[str]:
     """What is wrong after the database was struck while the nth call to m3ter was under way."""
     async with fault_matrix.staged(ground, f"{blow.__name__}-{call}") as stage, stage.daemon():
         held = {"kind": "latency", "seconds": 0.4, "skip": call, "times": 1}
-        match = {"path": "*/organizations/*"}
+        match = {"path": _TO_M3TER}
         await stage.sandbox.m3ter_control.call("POST", "faults", {**held, "match": match})
         await acts.win(stage)
         await until(lambda: _is_held(stage))

@@ -60,7 +60,8 @@ class Scene:
         process = forked.PROCESSES.Process(target=self.program, args=arguments)
         process.start()
         try:
-            await until(lambda: self._listens_or_died(process), seconds=60)
+            # A long poll that nobody answers is given up after two minutes only.
+            await until(lambda: self._listens_or_died(process), seconds=150)
             yield process
         finally:
             process.terminate()
