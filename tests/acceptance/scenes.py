@@ -27,6 +27,7 @@ LEFTOVERS = {
 }
 
 MOST, LONGEST = 4, 400  # complaints shown, and characters of each
+_LOOKS_AGAIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,15 @@ class Scene:
         return []
 
     async def wrongs(self) -> list[str]:
-        """What is wrong once it is over."""
+        """What is wrong once it is over; what a daemon has just begun again is waited for."""
+        found = await self._wrongs()
+        for _ in range(_LOOKS_AGAIN):
+            if found:
+                await self.settle()
+                found = await self._wrongs()
+        return found
+
+    async def _wrongs(self) -> list[str]:
         left = [name for name, text in LEFTOVERS.items() if await self._count(text)]
         found = [*await self.unsettled(), *left, *await self.witness.disorder()]
         return [wrong[:LONGEST] for wrong in found[:MOST]]
