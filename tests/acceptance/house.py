@@ -39,8 +39,8 @@ Record = dict[str, Any]
 
 KINDS = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan", "ExternalMapping")
 BRIEF = Limits(
-    answer=timedelta(milliseconds=400),
-    deadline=timedelta(seconds=2),
+    answer=timedelta(seconds=1),
+    deadline=timedelta(seconds=4),
     attempts=2,
     first_wait=timedelta(milliseconds=1),
 )
