@@ -1,34 +1,16 @@
 """A Bulk job that a killed daemon left in Salesforce never writes over what came after it."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from connectors.salesforce import bulk, bulk_csv, rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.to_m3ter import presets
 from state import entity_runs, entity_syncs
-from state.database import Pool
 from state.entity_models import EntityType
 from state.models import RunStatus
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
 
 OBJECT, KEY = "m3ter_Account__c", "m3ter_Id__c"
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def left(house: House, m3ter_id: str, name: str) -> str:

@@ -1,32 +1,14 @@
 """Bulk has less room in a field than Salesforce: bills with very many lines go by other calls."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from connectors.sandbox.m3ter import billing
-from daemon.to_m3ter import presets
 from state import entity_runs
-from state.database import Pool
 from state.entity_models import EntityType
 from state.models import RunStatus
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def test_one_long_bill_goes_by_a_collection_and_the_others_in_bulk(house: House) -> None:

@@ -1,33 +1,16 @@
 """A dry run tells what would change in live Salesforce, and its cost, and changes nothing anywhere."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from connectors.errors import RejectedError
-from daemon.to_m3ter import presets
 from daemon.to_salesforce import dry_run
 from daemon.to_salesforce.dry_run import Cost
 from state import entity_copies, entity_syncs, integrations
-from state.database import Pool
 from state.entity_models import EntityType, Namespace
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
 from tests.integration.dry_running import at_work, meddled, told, until_reserve
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def test_before_the_first_run_everything_is_to_be_created(house: House) -> None:

@@ -1,8 +1,7 @@
 """The change events of copies are echoes, with the parents that they name; an edit of them is none."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -12,29 +11,17 @@ from daemon import echoes
 from daemon.clients import Links
 from daemon.echoes import Ours
 from daemon.tasks import Task
-from daemon.to_m3ter import presets
 from daemon.to_salesforce.tasks import Tasks
 from state import own_writes, vault
-from state.database import Pool, transaction
+from state.database import transaction
 from state.entity_models import EntitySync, EntityType
 from state.own_writes import Verdict
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
 
 CONTRACT = "m3ter_Contract__c"
 STRANGER = "a01D00000000001AAA"
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 @pytest.fixture

@@ -1,33 +1,20 @@
 """Another Salesforce org, or another m3ter, behind an entity data sync: all of it arrives there."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.sandbox.serving import Options
-from daemon.to_m3ter import presets
 from state import credentials, entity_copies, entity_runs, entity_syncs, integrations, vault
-from state.database import Pool
 from state.entity_models import EntitySync, EntityType, RunCause
 from state.models import Credential, NewCredential, RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox, local_sandbox
+from tests.sandboxes import local_sandbox
 
 SALESFORCE = ("url", "client_id", "client_secret")
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 @pytest.fixture

@@ -1,30 +1,14 @@
 """Between scans m3ter's events say what changed: just that is read and written; a failure stops nothing."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connectors.sandbox.m3ter import billing
-from daemon.to_m3ter import presets
-from state.database import Pool
 from state.entity_models import EntitySync, EntityType, RunCause
 from state.models import RunStatus
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 @pytest.fixture

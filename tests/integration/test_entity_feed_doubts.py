@@ -1,31 +1,17 @@
 """The feed trusts neither a list that lags behind its events nor settings that changed while it read."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.to_m3ter import presets
 from state import database, entity_copies, entity_runs, entity_syncs, integrations
-from state.database import Connection, Pool
+from state.database import Connection
 from state.entity_models import EntitySync, EntityType, Removal, RunCause
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying, lagging
 from tests.integration.test_entity_feed import rename, until_named
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 @pytest.fixture

@@ -1,36 +1,22 @@
 """Several calls under way: a slot is never idle for want of the database, and nothing is sent in vain."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from daemon.retries import Policy
-from daemon.to_m3ter import presets
 from state import entity_copies, entity_runs
-from state.database import Pool, transaction
+from state.database import transaction
 from state.entity_models import CopyStatus, EntitySync, EntityType
 from state.models import RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
 
 CALLS = "*/composite/sobjects/*"
 SINGLE = replace(copying.HASTY, in_flight=1, lease=timedelta(seconds=30))
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def calls(house: House) -> list[dict[str, object]]:

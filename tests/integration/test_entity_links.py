@@ -1,19 +1,12 @@
 """Lookups of copies: which parents are named, and which are left empty since no integration copies them."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from daemon.to_m3ter import presets
 from daemon.to_salesforce import targets
-from state.database import Pool
 from state.entity_models import EntityType
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
 
 ACCOUNT = EntityType.ACCOUNT
 RELATIONS = [
@@ -22,16 +15,6 @@ RELATIONS = [
     for field in target.fields
     if field.relation
 ]
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 @pytest.mark.parametrize(

@@ -1,38 +1,24 @@
 """A credential that is refused ends the run as AUTH_FAILED; accepted again, it is begun anew by itself."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.clients import Links
 from daemon.prober import Prober
-from daemon.to_m3ter import presets
 from state import credentials, entity_insights, entity_runs, health, vault
-from state.database import Pool
 from state.entity_models import EntityRun, EntitySync, EntityType
 from state.insight_models import CurrentStatus
 from state.models import RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import ControlApi, LocalSandbox
+from tests.sandboxes import ControlApi
 
 BRIEFLY = replace(copying.HASTY, lease=timedelta(seconds=1))
 REFUSAL = {"error": "invalid_client", "error_description": "app is not known here"}
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def refused(house: House, system: str) -> ControlApi:

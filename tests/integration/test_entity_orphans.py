@@ -1,23 +1,15 @@
 """Copies whose parent is not in Salesforce: they wait for it however long, and hold nobody else up."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from daemon.retries import Policy
-from daemon.to_m3ter import presets
 from state import entity_copies, external_mappings
-from state.database import Pool
 from state.entity_models import CopyStatus, EntitySync, EntityType
 from state.models import RunStatus
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
 
 # So many attempts, that come so fast, are used up long before the parent comes.
 FEW = Policy(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), max_attempts=2)
@@ -29,16 +21,6 @@ REFUSED = {
     "value": "A1",
     "message": "not A1",
 }
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def let_in(house: House, accounts: EntitySync) -> None:

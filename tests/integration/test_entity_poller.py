@@ -1,30 +1,14 @@
 """A scan keeps each page with its cursor, writes what differs and nothing else, and finds what is gone."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from daemon.to_m3ter import presets
 from state import entity_copies
-from state.database import Pool
 from state.entity_models import CopyStatus, EntityType, Removal
 from state.models import RunStatus
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def test_all_accounts_arrive_with_one_call_for_two_hundred_and_then_none(house: House) -> None:

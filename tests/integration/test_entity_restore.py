@@ -1,33 +1,14 @@
 """What was edited or deleted in Salesforce by other hands is written anew when a person says so."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from daemon.to_m3ter import presets
 from daemon.to_salesforce import restoring
 from daemon.to_salesforce.dry_run import Cost
 from state import entity_copies, entity_drift
-from state.database import Pool
 from state.entity_drift import Drift
 from state.entity_models import EntitySync, EntityType
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
 from tests.integration.dry_running import at_work, meddled, told, until_reserve
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def restored(house: House, sync: EntitySync) -> int:

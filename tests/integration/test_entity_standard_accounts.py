@@ -1,33 +1,14 @@
 """The lookup to the standard Account: as external mappings in m3ter say, whoever made them."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from daemon.to_m3ter import presets
 from state import database, record_states
-from state.database import Pool
 from state.entity_models import EntityType
 from state.models import RecordState
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
 
 ACCOUNT = EntityType.ACCOUNT
 LIST = "m3ter list externalmappings"
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def standard(house: House, name: str = "Standard") -> str:

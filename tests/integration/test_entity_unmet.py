@@ -1,29 +1,13 @@
 """What a scan has not met is looked up by its id, and removed only if m3ter has it no more."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from daemon.to_m3ter import presets
-from state.database import Pool
 from state.entity_models import EntityType, Removal
 from state.models import RunStatus
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying, lagging
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def marked(house: House) -> set[str]:

@@ -1,34 +1,18 @@
 """One bad record stops only itself; an outage, a spent budget and a large number have ways of their own."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.to_m3ter import presets
 from daemon.to_salesforce import budget
 from daemon.web import entity_wording
 from state import entity_copies, entity_runs, health
-from state.database import Pool
 from state.entity_models import CopyIssue, CopyStatus, EntitySync, EntityType, Namespace, RunCause
 from state.models import RunStatus
-from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
-from tests.sandboxes import LocalSandbox
-
-
-@pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        yield built
 
 
 async def ruled(house: House, **rules: Any) -> None:
