@@ -1,6 +1,7 @@
 """The sandbox as fixtures: both systems as real servers on free ports."""
 
 import asyncio
+import functools
 import os
 import signal
 import sys
@@ -15,8 +16,11 @@ import pytest
 
 from connectors import wire
 from connectors.sandbox import serving
+from connectors.sandbox.salesforce import sessions
 
 REPOSITORY = Path(__file__).parent.parent
+# To make a key takes as long as to serve a hundred calls: all sandboxes of a test process share one.
+vars(serving)["new_key_pair"] = functools.cache(sessions.new_key_pair)
 
 
 @dataclass(frozen=True, slots=True)
