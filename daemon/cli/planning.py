@@ -1,6 +1,7 @@
 """What a document of `apply` would change: each change with what was, what will be, and how it is made."""
 
 import difflib
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,8 +83,7 @@ def _mapping(kept: FieldMapping | None, name: str, text: str) -> Change | None:
     try:
         mapping_document.parse(text)
     except MappingInvalid as error:
-        place = f"{error.where}: " if error.where else ""
-        raise wrong(f"The field mapping {name}: {place}{error.message}", error.instruction) from None
+        raise wrong(f"The field mapping {name}: {error.reason}", error.instruction) from None
     if kept is not None and kept.document == text:
         return None
     before = kept.document.splitlines() if kept else []
@@ -137,7 +137,8 @@ def _credential(now: Present, name: str, system: str) -> Credential:
     if found is None:
         raise CommandFailed(
             f"There is no credential {name}.",
-            f"A file never holds a secret. Add it first: m3sync credentials add {name} --system {system}",
+            f"A file never holds a secret. Add it first: m3sync credentials add {shlex.quote(name)} "
+            f"--system {system}",
             exit_code=UNCONFIGURED,
         )
     if found.system != system:
@@ -241,7 +242,8 @@ def _check_same(kept: Integration, sync: EntitySync | None, table: IntegrationTa
     if differs:
         raise wrong(
             f"The integration {kept.name} is of {differs[0]} and cannot become one of {differs[1]}.",
-            f"Name the other one differently, or remove it: m3sync integrations remove {kept.name}",
+            "Name the other one differently, or remove it: "
+            f"m3sync integrations remove {shlex.quote(kept.name)}",
         )
 
 

@@ -122,9 +122,7 @@ def _told(error: BaseException) -> int:
             printing.problem(error.reason, error.instruction)
             return UNCONFIGURED
         case MappingInvalid():
-            printing.problem(
-                f"{error.where}: {error.message}" if error.where else error.message, error.instruction
-            )
+            printing.problem(error.reason, error.instruction)
             return FAILED
         case StateError():
             printing.problem(error.reason, error.instruction)

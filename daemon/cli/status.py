@@ -1,5 +1,6 @@
 """`status`: each integration's Synchronization Information, and the latest runs."""
 
+import shlex
 from datetime import datetime
 
 import typer
@@ -78,7 +79,7 @@ def show(each: Status) -> None:
             "Date of last synchronization": f"{wording.shown(last)} UTC" if last else "never",
             "Automatic synchronization": "on"
             if each.is_automatic
-            else f'off: m3sync integrations enable "{name}"',
+            else f"off: m3sync integrations enable {shlex.quote(name)}",
             "Force synchronization": "m3sync sync ID",
             **_own_writes(each),
         }

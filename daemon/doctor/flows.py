@@ -1,5 +1,6 @@
 """Each integration: its credentials, and its field mapping or target proved against the live org."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ async def examine(db: Pool, links: Links, naming: Naming) -> list[Finding]:
 
 
 def _connected(kept: Integration) -> list[Finding]:
-    where = f"integration {kept.name}"
+    where, name = f"integration {kept.name}", shlex.quote(kept.name)
     lacking = [
         system
         for system, credential in (
@@ -50,9 +51,9 @@ def _connected(kept: Integration) -> list[Finding]:
     if lacking:
         options = " ".join(f"--{system} NAME" for system in lacking)
         message = f"It has no credential for {' and '.join(lacking)}."
-        return [findings.absent(where, message, f"m3sync integrations connect {kept.name} {options}")]
+        return [findings.absent(where, message, f"m3sync integrations connect {name} {options}")]
     if not kept.enabled:
-        instruction = f"m3sync integrations enable {kept.name}"
+        instruction = f"m3sync integrations enable {name}"
         return [findings.doubtful(where, "It is disabled, so it does nothing.", instruction)]
     return [findings.good(where, "It is connected and enabled.")]
 
@@ -68,10 +69,10 @@ async def _proved(
         if sync is not None:
             return await _target(where, salesforce, sync, naming)
         return await _field_mapping(db, where, salesforce, kept)
-    except (SyncError, MappingInvalid) as error:
+    except SyncError as error:
         message = f"It could not be proved: {error.message}"
         return [findings.bad(where, message, error.instruction or "Mend the credential first.")]
-    except StateError as error:
+    except (MappingInvalid, StateError) as error:
         return [findings.bad(where, f"It could not be proved: {error.reason}", error.instruction)]
 
 

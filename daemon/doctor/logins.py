@@ -1,5 +1,6 @@
 """Each credential tried against its system, and how many API calls the org has left."""
 
+import shlex
 from collections.abc import Iterable
 
 from connectors.errors import AuthenticationError, SyncError
@@ -75,4 +76,5 @@ async def _budget(salesforce: Salesforce, where: str) -> Finding:
 
 
 def _again(kept: Credential) -> str:
-    return f"Correct it: m3sync credentials add {kept.name} --system {kept.system} --replace --file FILE"
+    name = shlex.quote(kept.name)
+    return f"Correct it: m3sync credentials add {name} --system {kept.system} --replace --file FILE"

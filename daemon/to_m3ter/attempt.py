@@ -66,9 +66,7 @@ class Attempt:
         except SyncError as error:
             return await self._failed(error)
         except MappingInvalid as error:
-            return await self._failed(
-                RejectedError(f"{error.where}: {error.message}", instruction=error.instruction)
-            )
+            return await self._failed(RejectedError(error.reason, instruction=error.instruction))
         except StateError:
             raise
         except Exception as error:

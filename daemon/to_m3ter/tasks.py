@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,7 +85,7 @@ class Tasks:
         try:
             connected = await connect(self.db, self.links, integration)
         except MappingInvalid as error:
-            await self._ail(subject, f"{error.where} {error.message}".strip(), error.instruction)
+            await self._ail(subject, error.reason, error.instruction)
             return None
         except (NotFound, VaultError) as error:
             await self._ail(subject, error.reason, error.instruction)
@@ -139,7 +140,7 @@ async def connect(db: Db, links: Links, integration: Integration) -> Connected |
     if integration.field_mapping_id is None:
         raise NotFound(
             f"The integration {integration.name} writes into Salesforce and syncs no record to m3ter.",
-            f'Run it with `m3sync integrations run "{integration.name}"`.',
+            f"Run it with `m3sync integrations run {shlex.quote(integration.name)}`.",
         )
     if integration.salesforce_credential_id is None or integration.m3ter_credential_id is None:
         return None

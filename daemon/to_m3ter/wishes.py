@@ -1,5 +1,6 @@
 """Windows that a person asks for: everything, what changed since the last sync, or since a time."""
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -87,7 +88,7 @@ async def _chosen(db: Db, links: Links, wish: Wish) -> list[Connected]:
         names = " and ".join(each.integration.name for each in ready)
         raise ConfigurationError(
             f"{names}: switched off, so that nothing would be read.",
-            f'Switch it on with `m3sync integrations enable "{ready[0].integration.name}"`.',
+            f"Switch it on with `m3sync integrations enable {shlex.quote(ready[0].integration.name)}`.",
         )
     if wish.object_name is None:
         return running

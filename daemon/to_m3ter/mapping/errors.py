@@ -12,9 +12,13 @@ class MappingInvalid(Exception):  # noqa: N818 - reads as what it says
         self.where = where
         self.instruction = instruction
 
+    @property
+    def reason(self) -> str:
+        """What is wrong, behind its place where that is known."""
+        return f"{self.where}: {self.message}" if self.where else self.message
+
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.message} {self.instruction}".rstrip()
+        return f"{self.reason} {self.instruction}".rstrip()
 
 
 class MappingValueError(errors.RejectedError):
