@@ -14,7 +14,8 @@ class Repeatable(StrEnum):
 
     ALWAYS = "always"  # doing it twice is doing it once
     IF_UNTOUCHED = "if untouched"  # only when the first one certainly changed nothing: refused, or never sent
-    NEVER = "never"  # not even then: time passes while we wait, and the caller's fence with it (DESIGN law 3)
+    # Not even then: time passes while we wait, and the caller's fence with it (README, promise 3).
+    NEVER = "never"
 
 
 _HARMLESS = frozenset({"GET", "HEAD", "PUT", "DELETE"})

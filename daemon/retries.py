@@ -85,5 +85,5 @@ def decide(
 
 
 def _settled(error: TransientError, wait: timedelta, policy: Policy) -> timedelta:
-    """After a lost answer the far side must have come to rest before it is read (law 3)."""
+    """After a lost answer the far side must have come to rest before it is read (README, promise 3)."""
     return max(wait, policy.settle) if error.may_have_happened else wait

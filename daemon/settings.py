@@ -78,7 +78,7 @@ class LogSettings(Section):
 
 
 class WorkerSettings(Section):
-    """How records are claimed and tried again; one is in flight unless told otherwise (DESIGN law 2).
+    """How records are claimed and tried again; one is in flight unless told otherwise (README, promise 2).
 
     `settle_seconds`: how long a call whose answer was lost may still take effect, before which nobody looks
     what became of it; not less than m3ter is given for an answer (`m3ter.total_seconds`).

@@ -43,7 +43,7 @@ async def receive(tx: Connection, org_id: str, changes: Sequence[Change], target
     """Remember the changes and put their records into the inbox of each interested integration.
 
     Gives how many were news; one heard before for the same integrations changes nothing. Meant to share its
-    transaction with the checkpoint (law 1).
+    transaction with the checkpoint (README, promise 1).
     """
     if not changes:
         return 0

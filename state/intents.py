@@ -1,4 +1,4 @@
-"""Creates that were about to be sent to m3ter, written down before, closed after (law 3)."""
+"""Creates that were about to be sent to m3ter, written down before, closed after (README, promise 3)."""
 
 from collections.abc import Collection
 from uuid import UUID

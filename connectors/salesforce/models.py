@@ -180,7 +180,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class UndecodableEvent:
-    """An event that came and could not be read: what changed must be found by a re-read (DESIGN law 4)."""
+    """An event that came and could not be read: a re-read must find what changed (README, promise 4)."""
 
     channel: str
     replay_id: str

@@ -24,7 +24,7 @@ from state.run_models import Run
 PRIORITY = 100
 LOOK_AGAIN = timedelta(milliseconds=200)
 PATIENCE = timedelta(minutes=2)
-# Objects whose ids begin alike in every org; those of custom objects differ (facts: key-prefix list).
+# Objects whose ids begin alike in every org (Salesforce's list of key prefixes); custom objects' differ.
 PREFIXES = {
     "Account": "001",
     "Contact": "003",
@@ -47,8 +47,8 @@ class Wish:
 
 
 def one_id(ids: list[str]) -> str | SyncResult:
-    """The one id in its 18 characters, or the Failed result: it takes exactly one record (seed: operational
-    safeguards of m3ter's action)."""
+    """The one id in its 18 characters, or the Failed result: like m3ter's own action, it takes exactly one
+    record."""
     if len(ids) > 1:
         return outcomes.too_many_records(len(ids))
     if not ids or not (ids[0] or "").strip():

@@ -1,4 +1,4 @@
-"""Which entity in m3ter is the one a Salesforce record wants: read before anything is created (law 3)."""
+"""Which m3ter entity is the one a Salesforce record wants: read before any create (README, promise 3)."""
 
 from collections.abc import AsyncIterator
 

@@ -34,7 +34,7 @@ class Placeless:
         lost: Mapping[str, str],
         measure: Measure,
     ) -> None:
-        """All that they missed until their subscription is in a window now (law 4), once this returns.
+        """Once this returns, all they missed until their subscription is in a window (README, promise 4).
 
         `positions`: of all channels; `lost`: what was said of those that had a place.
         """

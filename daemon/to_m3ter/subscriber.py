@@ -168,7 +168,7 @@ class Subscriber:
         await self.standing.well()
 
     async def _until_kept(self, keep: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-        """The next batch is asked for only when this one is durable (law 1)."""
+        """The next batch is asked for only when this one is durable (README, promise 1)."""
         failures = 0
         while True:
             try:
@@ -186,7 +186,7 @@ class Subscriber:
                 return
 
     async def _subscribed(self, wanted: Collection[str], reader: Reader, without: Placeless) -> None:
-        """What channels without a place missed until their subscription is in a window now (law 4).
+        """What channels without a place missed until their subscription is in a window (README, promise 4).
 
         First subscribed, then read: between the window and the events there is no hole.
         """

@@ -1,4 +1,4 @@
--- Intents: creates that were about to be sent (law 3).
+-- Intents: creates that were about to be sent (README, promise 3).
 
 -- open --
 -- A new intent, or the one still open with what it is going to send now; earlier bodies stay

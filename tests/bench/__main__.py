@@ -1,4 +1,4 @@
-"""`make bench`: measures what DESIGN 7 asks for and prints one table. Names of quantities choose some."""
+"""`make bench`: measures what m3sync is to reach and prints one table. Names of quantities choose some."""
 
 import argparse
 import asyncio

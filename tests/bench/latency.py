@@ -53,7 +53,7 @@ async def _renamed(observer: Observer, ids: Sequence[str]) -> list[Passage]:
 
 
 async def _commit(db: Pool) -> float:
-    """A row written and on disk, in milliseconds: a first sync waits for several with each create (law 3)."""
+    """A row on disk, in milliseconds: a first sync waits for several at each create (README, promise 3)."""
     took = []
     await db.execute("CREATE TABLE bench_commits (number integer)")
     for number in range(200):

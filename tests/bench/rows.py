@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A bound of DESIGN 7, in the unit of the row it belongs to."""
+    """What a figure is to reach, in the unit of the row it belongs to."""
 
     bound: float
     is_least: bool = False

@@ -107,7 +107,7 @@ class Mapping(values.Part):
 
     @pydantic.model_validator(mode="after")
     def _accounts_are_made_here(self) -> Self:
-        """By the Account that a sync makes, its account is kept from being in flight twice (law 2)."""
+        """The Account that a sync makes keeps its account from being in flight twice (README, promise 2)."""
         for kind, made in self.objects.items():
             account = made.fields.get("accountId")
             if account is not None and account.object != "Account":
