@@ -1,17 +1,13 @@
 """What can go wrong outside, named by what the caller must do."""
 
 from datetime import timedelta
-from typing import ClassVar
 
 
 class SyncError(Exception):
     """An outside failure: what happened, to which record or call, and what to do about it.
 
-    `message` carries the system's own words; `instruction` says what a person can do. `event` is the m3ter
-    integration event that such a failure raises (m3ter docs, Reviewing and Resolving Integration Events).
+    `message` carries the system's own words; `instruction` says what a person can do.
     """
-
-    event: ClassVar[str] = "integration.perform.error"
 
     def __init__(
         self, message: str, *, instruction: str = "", status: int | None = None, code: str = ""
@@ -32,7 +28,7 @@ class TransientError(SyncError):
     """Try again later: unreachable, timed out, 5xx.
 
     `may_have_happened` is true when a write could have taken effect although no answer came (reset, time-out,
-    5xx after the request was sent): the far side must be read before it is repeated (DESIGN law 3).
+    5xx after the request was sent): the far side must be read before it is repeated (README, promise 3).
     `unreachable` is true when the system as a whole is away, so that no single record is to blame.
     """
 
@@ -52,13 +48,10 @@ class RateLimited(TransientError):  # noqa: N818 - reads as a state: raise RateL
 class AuthenticationError(SyncError):
     """The credential is refused, even after one re-authentication."""
 
-    event = "integration.authentication.error"
-
 
 class RejectedError(SyncError):
     """The system understood and said no; repeating the same call cannot help."""
 
-    event = "integration.validation.error"
     fields: tuple[str, ...] = ()  # the fields that the system names, as it names them
 
 
@@ -68,5 +61,3 @@ class NotFoundError(RejectedError):
 
 class MissingMappingError(SyncError):
     """A value needed to map the record is missing: an unmapped field or account, an unknown code."""
-
-    event = "integration.missingaccountmapping.error"

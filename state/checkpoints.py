@@ -37,10 +37,6 @@ class Position:
     since: datetime
     complete_until: datetime
 
-    @property
-    def has_place(self) -> bool:
-        return self.replay_id != NO_PLACE
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -83,7 +79,7 @@ async def now(db: Db) -> datetime:
 
 
 async def advance(tx: Connection, reader: Reader, steps: Mapping[str, Step]) -> None:
-    """Move channels, in the transaction that keeps the events before these positions (law 1)."""
+    """Move channels, in the transaction that keeps the events before these positions (README, promise 1)."""
     if steps:
         taken = steps.values()
         await database.execute(
@@ -93,7 +89,7 @@ async def advance(tx: Connection, reader: Reader, steps: Mapping[str, Step]) -> 
 
 
 async def lose(tx: Connection, reader: Reader, channel: str) -> None:
-    """Salesforce no longer knows the place: none until the next event, and a window is due (law 4)."""
+    """Salesforce lost the place: none until the next event, and a window is due (README, promise 4)."""
     await advance(tx, reader, {channel: Step(NO_PLACE)})
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from state.models import Integration, RunStatus
 
 FLOW = "Entity Data Sync"
+HOURLY = "0 * * * *"
 
 
 class EntityType(StrEnum):
@@ -77,7 +78,7 @@ class EntitySyncSettings:
     restricted_account_ids: tuple[str, ...] = ()
     notification_users: tuple[str, ...] = ()
     custom_fields: Mapping[str, str] = field(default_factory=dict)
-    schedule: str = "0 * * * *"
+    schedule: str = HOURLY
     on_deletion: Removal = Removal.MARK
     on_leaving: Removal = Removal.MARK
 

@@ -6,7 +6,15 @@ from typing import Any
 
 from daemon.web import wording
 from state.entity_insights import EntityStatus
-from state.entity_models import CopyIssue, CopyStatus, EntityRun, EntitySync, EntitySyncSettings, EntityType
+from state.entity_models import (
+    HOURLY,
+    CopyIssue,
+    CopyStatus,
+    EntityRun,
+    EntitySync,
+    EntitySyncSettings,
+    EntityType,
+)
 from state.models import RunStatus
 
 _IDS_SHOWN = 5
@@ -32,7 +40,6 @@ _REMEDIES = {
 }
 
 _TYPES = {EntityType.COMMITMENT: "Commitment (Prepayment)"}
-HOURLY = "0 * * * *"
 
 
 def entity_type(which: EntityType) -> str:

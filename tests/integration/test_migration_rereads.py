@@ -27,7 +27,10 @@ async def old(empty_database_url: str) -> AsyncIterator[Pool]:
 
 async def positions(db: Pool, integration_id: UUID) -> dict[str, tuple[bool, datetime]]:
     found = await checkpoints.get(db, Reader(integration_id, ORG), ["/heard", "/new", "/told"])
-    return {channel: (each.has_place, each.complete_until) for channel, each in found.items()}
+    return {
+        channel: (each.replay_id != checkpoints.NO_PLACE, each.complete_until)
+        for channel, each in found.items()
+    }
 
 
 async def test_a_channel_is_complete_until_its_last_event_and_one_that_was_to_be_replayed_has_no_place(

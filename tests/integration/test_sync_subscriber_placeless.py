@@ -129,7 +129,7 @@ async def look_ups(house: House) -> dict[str, int]:
 
 
 async def has_place(house: House) -> bool:
-    return (await positions(house))[OPPORTUNITIES].has_place
+    return (await positions(house))[OPPORTUNITIES].replay_id != checkpoints.NO_PLACE
 
 
 async def heard_twice(house: House, record_id: str) -> bool:

@@ -77,10 +77,10 @@ async def test_a_refused_place_ends_in_a_window_of_what_was_changed_created_and_
         assert all(each.checks_missing and "invalid" in each.detail for each in found)
         for record_id in (deal, created, gone):
             assert await is_covered(house, record_id)
-        assert not (await positions(house))[OPPORTUNITIES].has_place, "until the next event"
+        assert not await has_place(house), "until the next event"
         await touch(house, "Opportunity", deal, {"NextStep": "after it"})
         await until(lambda: heard_of(house, deal))
-        assert (await positions(house))[OPPORTUNITIES].has_place
+        assert await has_place(house)
     assert len(await windows(house)) == 2
 
 
@@ -108,7 +108,7 @@ async def test_what_changes_while_the_place_is_being_lost_is_heard_or_in_the_win
 
 
 async def has_place(house: House) -> bool:
-    return (await positions(house))[OPPORTUNITIES].has_place
+    return (await positions(house))[OPPORTUNITIES].replay_id != checkpoints.NO_PLACE
 
 
 async def more_windows(house: House, before: int) -> bool:
@@ -137,7 +137,7 @@ async def test_a_crash_between_the_subscription_and_its_window_loses_nothing(
     async with begun(house):
         await opening.wait()
     assert await windows(house) == []
-    assert not (await positions(house))[OPPORTUNITIES].has_place
+    assert not await has_place(house)
     monkeypatch.undo()
     async with listening(house):
         assert await is_covered(house, deal)

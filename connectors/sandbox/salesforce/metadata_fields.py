@@ -41,7 +41,6 @@ _NEEDED = {
 _MAY_BE_EXTERNAL = frozenset({"Text", "Number", "Email"})
 _SHARING = ("ControlledByParent", "Private", "Read", "ReadWrite", "ReadWriteTransfer", "FullAccess")
 LONGEST_NAME = 40
-MOST_EXTERNAL_IDS = 25
 
 
 def check_name(name: str) -> None:
