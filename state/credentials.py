@@ -1,7 +1,6 @@
 """Credentials of both systems: the summary to show, the secret sealed by the vault."""
 
 import asyncio
-import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,9 +31,7 @@ async def open_vault(db: Db, path: Path) -> Vault:
             raise VaultError(
                 f"There is no vault key at {path}, and the database keeps credentials sealed with one: "
                 f"{', '.join(each.name for each in known)}.",
-                "Correct vault_key_file, or restore the key from its backup. If it is lost, make a new one "
-                f"(umask 077; head -c 32 /dev/urandom | base64 > {shlex.quote(str(path))}) and add each "
-                "credential again with --replace.",
+                vault.when_absent(path),
             )
     return vault.load_or_create_key(path)
 
@@ -51,7 +48,7 @@ async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False
             row = await database.fetch_one(tx, _SQL["replace"], *values)
         if row is None:
             raise Conflict(
-                f"There is a credential called {new.name} already.", "Choose another name or remove it first."
+                f"There is a credential called {new.name} already.", "Choose another name, or give --replace."
             )
         await database.execute(tx, _SQL["announce"])
     return Credential(**row)
@@ -131,9 +128,7 @@ async def remove(db: Db, name_or_id: str | UUID) -> None:
 async def _row(db: Db, name_or_id: str | UUID) -> Row:
     row = await database.fetch_one(db, _SQL["get"], str(name_or_id))
     if row is None:
-        raise NotFound(
-            f"There is no credential {name_or_id}.", "See the list of credentials for their names."
-        )
+        raise NotFound(f"There is no credential {name_or_id}.", "`m3sync credentials` lists them.")
     return row
 
 

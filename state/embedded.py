@@ -213,7 +213,10 @@ class Member:
                         os.waitpid(running[0], 0)
                     return
                 time.sleep(0.01)
-        raise DatabaseUnavailable(f"The embedded PostgreSQL (process {running[0]}) did not stop.")
+        raise DatabaseUnavailable(
+            f"The embedded PostgreSQL (process {running[0]}) did not stop.",
+            "End that process, then start m3sync again.",
+        )
 
 
 def _open(path: Path) -> int:

@@ -21,7 +21,9 @@ async def ask(db: Db, integration_id: UUID, cause: RunCause | str) -> UUID:
         try:
             run_id: UUID = await database.fetch_value(tx, _SQL["ask"], integration_id, RunCause(cause).value)
         except asyncpg.ForeignKeyViolationError as error:
-            raise NotFound(f"There is no integration {integration_id}.") from error
+            raise NotFound(
+                f"There is no integration {integration_id}.", "`m3sync integrations` lists them."
+            ) from error
         await database.execute(tx, _SQL["announce"])
     return run_id
 
@@ -95,7 +97,7 @@ async def get(db: Db, run_id: UUID) -> EntityRun:
     """Raises NotFound."""
     row = await database.fetch_one(db, _SQL["find"], run_id, None, 1)
     if row is None:
-        raise NotFound(f"There is no run {run_id}.", "See the latest runs for their ids.")
+        raise NotFound(f"There is no run {run_id}.", "`m3sync runs` lists the latest.")
     return _run(row)
 
 

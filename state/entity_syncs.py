@@ -87,7 +87,7 @@ async def get(db: Db, name_or_id: str | UUID) -> EntitySync:
     if not syncs:
         raise NotFound(
             f"The integration {found.name} is no entity data sync: its flow is {found.flow}.",
-            "See the list of integrations for their flows.",
+            "`m3sync integrations` lists them with their flows.",
         )
     return syncs[0]
 

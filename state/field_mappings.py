@@ -31,9 +31,7 @@ async def get(db: Db, name_or_id: str | UUID) -> FieldMapping:
     """Raises NotFound."""
     row = await database.fetch_one(db, _SQL["get"], str(name_or_id))
     if row is None:
-        raise NotFound(
-            f"There is no field mapping {name_or_id}.", "See the list of field mappings for their names."
-        )
+        raise NotFound(f"There is no field mapping {name_or_id}.", "`m3sync mappings` lists them.")
     return FieldMapping(**row)
 
 

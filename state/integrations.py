@@ -27,7 +27,9 @@ async def add(db: Db, new: NewIntegration) -> Integration:
                 *(new.salesforce_credential_id, new.m3ter_credential_id, new.enabled),
             )
         except asyncpg.ForeignKeyViolationError as error:
-            raise NotFound(f"There is no field mapping {new.field_mapping_id}.") from error
+            raise NotFound(
+                f"There is no field mapping {new.field_mapping_id}.", "`m3sync mappings` lists them."
+            ) from error
         except asyncpg.CheckViolationError as error:
             raise Conflict(
                 f"The integration {new.name} cannot have the flow {new.flow!r}.",
@@ -43,9 +45,7 @@ async def get(db: Db, name_or_id: str | UUID) -> Integration:
     """Raises NotFound."""
     row = await database.fetch_one(db, _SQL["find"], str(name_or_id), False)
     if row is None:
-        raise NotFound(
-            f"There is no integration {name_or_id}.", "See the list of integrations for their names."
-        )
+        raise NotFound(f"There is no integration {name_or_id}.", "`m3sync integrations` lists them.")
     return Integration(**row)
 
 
@@ -136,7 +136,7 @@ async def _check_systems(
             continue
         row = rows.get(credential_id)
         if row is None:
-            raise NotFound(f"There is no credential {credential_id}.")
+            raise NotFound(f"There is no credential {credential_id}.", "`m3sync credentials` lists them.")
         if row["system"] != system:
             raise Conflict(
                 f"The credential {row['name']} is for {row['system']}, not for {system}.",

@@ -98,12 +98,12 @@ def _of_row(row: InboxRow) -> str:
             )
         case InboxStatus.SET_ASIDE:
             return (
-                f"{where} was set aside after {row.attempts} attempts: {row.error} "
+                f"{where} was set aside after {row.attempts} attempts: {_sentence(row.error or '')} "
                 f"The next change of the record or `m3sync sync {row.record_id}` tries again."
             )
         case InboxStatus.WAITING if row.error:
             after = f"after {row.attempts} attempts" if row.attempts else "no attempt being used up"
-            return f"{where} is tried again at {_at(row.due_at)}, {after}: {row.error}"
+            return f"{where} is tried again at {_at(row.due_at)}, {after}: {_sentence(row.error)}"
         case InboxStatus.WAITING:
             return f"{where} waits for its turn since {_at(row.first_changed_at)}."
 

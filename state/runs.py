@@ -63,7 +63,7 @@ async def get(db: Db, run_id: UUID) -> Run:
     """Raises NotFound."""
     rows = await database.fetch(db, _SQL["find"], run_id, None, None, None, 1)
     if not rows:
-        raise NotFound(f"There is no run {run_id}.", "See the latest runs for their ids.")
+        raise NotFound(f"There is no run {run_id}.", "`m3sync runs` lists the latest.")
     return _run(rows[0])
 
 

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import os
 import secrets
+import shlex
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -70,15 +71,21 @@ def load_key(path: Path) -> Vault:
     try:
         return _read(path)
     except FileNotFoundError as error:
-        raise VaultError(
-            f"There is no vault key at {path}.",
-            "Restore it from its backup, or let m3sync make a new one and add the credentials again.",
-        ) from error
+        raise VaultError(f"There is no vault key at {path}.", when_absent(path)) from error
     except OSError as error:
         raise VaultError(
             f"The vault key {path} cannot be read: {error.strerror}.",
             "Give m3sync's user the right to read it.",
         ) from error
+
+
+def when_absent(path: Path) -> str:
+    """What to do about a key file that is not there, although something was sealed with it."""
+    return (
+        "Correct vault_key_file, or restore the key from its backup. If it is lost, make a new one "
+        f"(umask 077; head -c 32 /dev/urandom | base64 > {shlex.quote(str(path))}) and add each "
+        "credential again with --replace."
+    )
 
 
 def is_absent(path: Path) -> bool:

@@ -104,7 +104,8 @@ def _print_set_aside(rows: list[InboxRow]) -> None:
     for row in rows:
         times = "1 attempt" if row.attempts == 1 else f"{row.attempts} attempts"
         printing.line(
-            f"! {row.record_id} ({row.integration_name}) is set aside after {times}: {row.error} "
+            f"! {row.record_id} ({row.integration_name}) is set aside after {times}: "
+            f"{wording.sentence(row.error or '')} "
             f"Mend what the message names, then `m3sync sync {row.record_id}`.",
             "yellow",
         )

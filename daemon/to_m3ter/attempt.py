@@ -261,7 +261,8 @@ class Attempt:
     ) -> Conclusion:
         if result is None:
             results = self._sync.results if self._sync else ()
-            result = outcomes.failed(error.message, error.instruction, results)
+            advice = conclusions.advice(decision, error, self.claim.record_id)
+            result = outcomes.failed(error.message, advice, results)
         outcome = await self._outcome(
             conclusions.then(decision, error, self.place.policy),
             (conclusions.status(decision, error), result),

@@ -7,6 +7,8 @@ from connectors.calls import Call
 from connectors.errors import AuthenticationError, RateLimited, SyncError, TransientError
 from daemon.outcomes import Complete, Outcome, Postpone, RunEnd, SetAside, SyncResult, Then
 from daemon.retries import Blame, Decision, Next, Policy
+from state import next_steps
+from state.insight_models import IssueKind
 from state.models import RecordState, RunStatus, SyncStatus
 from state.run_models import LogLine
 
@@ -50,9 +52,21 @@ def then(decision: Decision, error: SyncError, policy: Policy) -> Then:
         case Next.END:
             return Complete()
         case Next.SET_ASIDE:
-            return SetAside(str(error), settle)
+            return SetAside(_last_words(error), settle)
         case Next.POSTPONE:
             return Postpone(decision.delay, str(error), decision.blame is Blame.RECORD, settle)
+
+
+def advice(decision: Decision, error: SyncError, record_id: str) -> str:
+    """What a person can do; that it is tried again is no longer true of the last attempt."""
+    if decision.next is Next.SET_ASIDE and isinstance(error, TransientError):
+        return next_steps.instruction(IssueKind.SET_ASIDE, record_id, None)
+    return error.instruction
+
+
+def _last_words(error: SyncError) -> str:
+    """What stays with a record set aside: what a passing failure advises is to wait, and that is over."""
+    return error.message if isinstance(error, TransientError) else str(error)
 
 
 def status(decision: Decision, error: SyncError) -> RunStatus:

@@ -1,5 +1,6 @@
 """A record's whole graph from Salesforce in one call, and the reason when there is none."""
 
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -156,7 +157,7 @@ def _unreadable(error: RejectedError, mapping: Mapping, record_id: str) -> Rejec
     named = Named(mapping.parent, record_id)
     instruction = {
         "INVALID_TYPE": f"Give the integration user read access to {mapping.parent} in Salesforce.",
-        "INVALID_FIELD": f"Run `m3sync mappings check {mapping.name}`: a field does not exist, "
+        "INVALID_FIELD": f"Run `m3sync mappings check {shlex.quote(mapping.name)}`: a field does not exist, "
         "or is hidden from the integration user.",
     }.get(error.code, error.instruction)
     return RejectedError(

@@ -66,6 +66,7 @@ def _environment() -> jinja2.Environment:
         "sentence": wording.sentence,
         "change": wording.change_text,
         "path": wording.short_path,
+        "failure": wording.failure,
         "shellquote": shlex.quote,
         "tone": lambda word: _TONES.get(wording.shown(word), ""),
     }

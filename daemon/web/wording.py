@@ -136,10 +136,10 @@ def log_text(line: LogLine) -> str:
         return str(text or "; ".join(f"{name}: {value}" for name, value in detail.items()))
     call = f"{detail.get('system', '')} {detail.get('method', '')} {short_path(detail.get('path', ''))}"
     answer = f"{call} {detail.get('status') or 'no answer'}, {detail.get('milliseconds')} ms"
-    return f"{answer}: {_failure(str(detail['error']))}" if detail.get("error") else answer
+    return f"{answer}: {failure(str(detail['error']))}" if detail.get("error") else answer
 
 
-def _failure(error: str) -> str:
+def failure(error: str) -> str:
     """A failed call's kind in words, with the system's code where it gave one: `refused DUPLICATE_VALUE`."""
     kind, _, code = error.partition(" ")
     return f"{_FAILURES[kind]} {code}".rstrip() if kind in _FAILURES else error
