@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-import structlog
-
 from daemon.clients import Link, Links, Org, Organization
 from daemon.retries import Policy
 from daemon.standing import Standing
-from daemon.tasks import Task, here
+from daemon.tasks import Fitness, Task, here
 from daemon.to_m3ter import intake, rereading
 from daemon.to_m3ter.brake import Brake
 from daemon.to_m3ter.mapping import document
@@ -23,12 +21,10 @@ from daemon.to_m3ter.rereading import Rereader
 from daemon.to_m3ter.subscriber import Subscriber, Timings
 from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace
-from state import field_mappings, health, integrations
+from state import field_mappings, integrations
 from state.database import Db
 from state.errors import NotFound, VaultError
 from state.models import Integration
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,11 @@ class Tasks:
     manner: Manner
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
-    _ailing: dict[str, bool] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)  # the numbers of the clients that are wanted
+    _fitness: Fitness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._fitness = Fitness(self.db)
 
     async def wanted(self) -> list[Task]:
         """Integrations that cannot run are reported in health and left out."""
@@ -81,28 +80,13 @@ class Tasks:
         return [*subscribers, *rereaders, *workers]
 
     async def _ready(self, integration: Integration) -> Connected | None:
-        subject = f"integration:{integration.name}"
         try:
             connected = await connect(self.db, self.links, integration)
-        except MappingInvalid as error:
-            await self._ail(subject, error.reason, error.instruction)
+        except (MappingInvalid, NotFound, VaultError) as error:
+            await self._fitness.unwell(integration.name, error.reason, error.instruction)
             return None
-        except (NotFound, VaultError) as error:
-            await self._ail(subject, error.reason, error.instruction)
-            return None
-        if self._ailing.get(subject) is not False:
-            # Also what an earlier daemon said of it is over.
-            await health.forget(self.db, subject)
-            if self._ailing.get(subject):
-                log.info("integration runs again", integration=integration.name)
-            self._ailing[subject] = False
+        await self._fitness.well(integration.name)
         return connected
-
-    async def _ail(self, subject: str, message: str, instruction: str) -> None:
-        if not self._ailing.get(subject):
-            log.error("integration cannot run", subject=subject, reason=message, instruction=instruction)
-        self._ailing[subject] = True
-        await health.report(self.db, subject, False, message, instruction)
 
     def _subscriber(self, each: Connected) -> Task:
         name, org = f"stream:{each.integration.name}", each.org.client

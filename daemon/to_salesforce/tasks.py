@@ -6,22 +6,18 @@ import shlex
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
-import structlog
-
 from daemon.clients import Link, Links, Org, Organization
-from daemon.tasks import Task
+from daemon.tasks import Fitness, Task
 from daemon.to_salesforce import custom_fields, schedule, targets
 from daemon.to_salesforce import place as places
 from daemon.to_salesforce.place import Manner, Place
 from daemon.to_salesforce.runner import Runner
 from daemon.to_salesforce.schedule import ScheduleInvalid
 from daemon.to_salesforce.targets import NoSuchTarget
-from state import entity_syncs, health
+from state import entity_syncs
 from state.database import Db
 from state.entity_models import EntitySync
 from state.errors import Conflict, NotFound, VaultError
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +39,10 @@ class Tasks:
     watched: Callable[[], Awaitable[Collection[str]]] = places.nothing
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     used: set[int] = field(default_factory=set)  # the numbers of the clients that are wanted
-    _ailing: dict[str, bool] = field(default_factory=dict)
+    _fitness: Fitness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._fitness = Fitness(self.db)
 
     async def wanted(self) -> list[Task]:
         """Integrations that cannot run are reported in health and left out."""
@@ -52,27 +51,18 @@ class Tasks:
         return [self._runner(each) for each in ready]
 
     async def _ready(self, sync: EntitySync) -> Ready | None:
-        subject = f"integration:{sync.integration.name}"
+        name = sync.integration.name
         try:
             ready = await connect(self.db, self.links, sync, self.manner, self.watched)
         except (NotFound, VaultError, Conflict) as error:
-            await self._ail(subject, error.reason, error.instruction)
+            await self._fitness.unwell(name, error.reason, error.instruction)
             return None
         except (NoSuchTarget, ScheduleInvalid) as error:
-            await self._ail(subject, str(error), "Edit the integration, or [entity_data_sync] names.")
+            instruction = "Edit the integration, or [entity_data_sync] names."
+            await self._fitness.unwell(name, str(error), instruction)
             return None
-        if self._ailing.get(subject) is not False:
-            await health.forget(self.db, subject)
-            if self._ailing.get(subject):
-                log.info("integration runs again", integration=sync.integration.name)
-            self._ailing[subject] = False
+        await self._fitness.well(name)
         return ready
-
-    async def _ail(self, subject: str, message: str, instruction: str) -> None:
-        if not self._ailing.get(subject):
-            log.error("integration cannot run", subject=subject, reason=message, instruction=instruction)
-        self._ailing[subject] = True
-        await health.report(self.db, subject, False, message, instruction)
 
     def _runner(self, each: Ready) -> Task:
         runner = Runner(each.place, self.woken)
