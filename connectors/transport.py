@@ -116,7 +116,10 @@ async def exchange(line: Line, request: Request, base_url: str, headers: Mapping
         waited = f"no answer from {host} within {within.total_seconds():g} s"
         raise no_answer(line.system, request, waited) from error
     except aiohttp.InvalidURL as error:
-        raise RejectedError(f"{line.system}: this is not a usable address: {base_url}") from error
+        raise RejectedError(
+            f"{line.system}: {request.method} {request.path} has no usable address at {base_url}.",
+            instruction=f"Correct the url of the {line.system} credential.",
+        ) from error
     except aiohttp.ClientPayloadError as error:
         raise no_answer(line.system, request, f"the answer of {host} was cut short") from error
     except aiohttp.ClientError as error:

@@ -22,6 +22,7 @@ Filter: TypeAlias = str | int | bool | Iterable[str] | None
 # 50 requests a second per organization, from all its clients together (m3ter docs, Config API limits).
 LIMITS = Limits(per_second=50)
 EVENTS_PAGE_SIZE = 100
+_LASTING = "If it lasts, see whether a proxy answers in m3ter's place, else tell m3ter's support."
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class M3ter:
         body = await self._send(Request("GET", path, query=turn))
         data = body.get("data") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(data, list):
-            raise TransientError(f"m3ter answered the list {path} without its data.")
+            raise TransientError(f"m3ter answered the list {path} without its data.", instruction=_LASTING)
         following = body.get("nextToken") or None
         if following is not None and following == token:
             raise _in_a_circle(path)
@@ -186,7 +187,9 @@ class M3ter:
     async def _entity(self, request: Request) -> Entity:
         body = await self._send(request)
         if not isinstance(body, dict):
-            error = TransientError(f"m3ter answered {request.method} {request.path} without an entity.")
+            error = TransientError(
+                f"m3ter answered {request.method} {request.path} without an entity.", instruction=_LASTING
+            )
             error.may_have_happened = request.writes
             raise error
         return body
@@ -229,7 +232,10 @@ class M3ter:
 
 
 def _in_a_circle(path: str) -> RejectedError:
-    return RejectedError(f"m3ter leads round in a circle: the list {path} repeats its nextToken.")
+    return RejectedError(
+        f"m3ter leads round in a circle: the list {path} repeats its nextToken.",
+        instruction=_LASTING,
+    )
 
 
 def _holds_any(ids: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from connectors.errors import NotFoundError, SyncError, TransientError
 from connectors.exchange import Repeatable, Request
-from connectors.salesforce import bulk_csv, bulk_jobs, rows
+from connectors.salesforce import bulk_csv, bulk_jobs, refusing, rows
 from connectors.salesforce.bulk_csv import Sheet
 from connectors.salesforce.bulk_jobs import COMPLETE, OPEN, JobInfo
 from connectors.salesforce.ids import to_id18
@@ -83,7 +83,7 @@ class Job:
     async def refresh(self) -> JobInfo:
         """The job as it is now."""
         body = (await self._salesforce.send(Request("GET", self._path()))).body
-        self.info = bulk_jobs.read(body, self.info)
+        self.info = bulk_jobs.read(body, self.info, self._path())
         return self.info
 
     async def wait(self, stop: asyncio.Event | None = None, patience: Patience | None = None) -> JobInfo:
@@ -162,7 +162,7 @@ class Job:
 
     async def _set(self, state: str, repeatable: Repeatable) -> None:
         request = Request("PATCH", self._path(), json={"state": state}, repeatable=repeatable)
-        self.info = bulk_jobs.read((await self._salesforce.send(request)).body, self.info)
+        self.info = bulk_jobs.read((await self._salesforce.send(request)).body, self.info, request.path)
 
     async def _rows(self, what: str) -> AsyncIterator[dict[str, str]]:
         with tempfile.SpooledTemporaryFile(max_size=1024 * 1024) as spool:
@@ -176,9 +176,7 @@ class Job:
             )
             media_type = (await self._salesforce.send(request)).headers.get("Content-Type", "")
             if not media_type.lower().startswith("text/csv"):
-                raise TransientError(
-                    f"Salesforce answered the {what} of a Bulk job with {media_type or 'no type'}, not CSV."
-                )
+                raise refusing.odd(f"with {media_type or 'no type'}, not CSV", request.path)
             async for row in bulk_csv.rows_of(file):
                 yield row
 
@@ -186,7 +184,7 @@ class Job:
         for name, value in row.items():
             if name.lower() == self.info.key_field.lower():
                 return value
-        raise TransientError(f"Salesforce's Bulk results have no column {self.info.key_field}.")
+        raise refusing.odd(f"with results that have no column {self.info.key_field}", self._path())
 
     def _path(self, *parts: str) -> str:
         return self._salesforce.path("jobs", "ingest", self.job_id, *parts)
@@ -215,8 +213,8 @@ async def job(salesforce: Salesforce, object_name: str, key_field: str) -> Async
     }
     path = salesforce.path("jobs", "ingest")
     request = Request("POST", path, json=body, repeatable=Repeatable.IF_UNTOUCHED)
-    created = bulk_jobs.read((await salesforce.send(request)).body, JobInfo("", object_name, key_field, OPEN))
-    begun = Job(salesforce, created)
+    known = JobInfo("", object_name, key_field, OPEN)
+    begun = Job(salesforce, bulk_jobs.read((await salesforce.send(request)).body, known, path))
     try:
         yield begun
     finally:

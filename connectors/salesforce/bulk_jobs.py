@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from connectors.errors import RateLimited, RejectedError, TransientError
+from connectors.salesforce import refusing
 from connectors.salesforce.ids import to_id18
 from connectors.wire import Json
 
@@ -34,9 +35,10 @@ class JobInfo:
         return self.state in _OVER
 
 
-def read(body: Json, known: JobInfo) -> JobInfo:
+def read(body: Json, known: JobInfo, path: str) -> JobInfo:
+    """What `path` answered, over what is known of the job. Raises TransientError."""
     if not isinstance(body, dict) or not isinstance(body.get("state"), str):
-        raise TransientError("Salesforce answered with something other than a Bulk job.")
+        raise refusing.odd("with something other than a Bulk job", path)
     return JobInfo(
         job_id=known.job_id or to_id18(str(body.get("id") or "")),
         object_name=str(body.get("object") or known.object_name),

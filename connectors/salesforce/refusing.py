@@ -89,3 +89,11 @@ _REFUSALS: dict[str | int, Refusal] = {
 }
 
 DIALECT = Dialect(_spoken, _REFUSALS)
+
+
+def odd(what: str, path: str) -> TransientError:
+    """An answer to `path` that is not as Salesforce's API has it: perhaps another gave it."""
+    return TransientError(
+        f"Salesforce answered {path} {what}.",
+        instruction="If it lasts, see whether a proxy answers in Salesforce's place.",
+    )

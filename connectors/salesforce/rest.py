@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from connectors.errors import RejectedError, TransientError
+from connectors.errors import RejectedError
 from connectors.exchange import Limits, Repeatable, Request, Response
 from connectors.http import Http, Options
 from connectors.salesforce import refusing, soql_results
@@ -81,34 +81,35 @@ class Salesforce:
                 instruction="Leave out fields in the field mapping.",
                 code="URI_TOO_LONG",
             )
-        children = soql_results.child_relationships(soql)
+        names = soql_results.child_relationships(soql)
         body = await self._get(path, q=soql)
         while True:
-            records, following = soql_results.page_of(body)
-            yield [await soql_results.inline(record, children, self._get) for record in records]
+            records, following = soql_results.page_of(body, path)
+            children = soql_results.Children(path, names, self._get)
+            yield [await soql_results.inline(record, children) for record in records]
             if not following:
                 return
-            body = await self._get(following)
+            body, path = await self._get(following), following
 
     async def count(self, soql: str, *, include_deleted: bool = False) -> int:
         """What a `SELECT COUNT() ...` counts."""
         path = f"{self._data}/{'queryAll' if include_deleted else 'query'}"
-        total = _record(await self._get(path, q=soql)).get("totalSize")
+        total = (await self._get_record(path, q=soql)).get("totalSize")
         if not isinstance(total, (int, Decimal)):
-            raise TransientError("Salesforce counted records and did not tell how many.")
+            raise refusing.odd("without the number that it counted", path)
         return int(total)
 
     async def retrieve(self, object_name: str, record_id: str, fields: Sequence[str] = ()) -> Record:
         """One record, all its fields unless some are named. Raises NotFoundError or RejectedError."""
         named = {"fields": ",".join(fields)} if fields else {}
-        return _record(await self._get(self._row(object_name, record_id), **named))
+        return await self._get_record(self._row(object_name, record_id), **named)
 
     async def describe(self, object_name: str) -> Record:
-        return _record(await self._get(f"{self._sobjects(object_name)}/describe"))
+        return await self._get_record(f"{self._sobjects(object_name)}/describe")
 
     async def limits(self) -> dict[str, Any]:
         """Every limit of the org: name -> {"Max", "Remaining"}."""
-        return _record(await self._get(f"{self._data}/limits"))
+        return await self._get_record(f"{self._data}/limits")
 
     async def now(self) -> datetime | None:
         """Salesforce's clock, to the second; None when an answer does not tell it."""
@@ -126,7 +127,7 @@ class Salesforce:
         await self.auth.grant()
         holder = self.auth.holder
         try:
-            body = _record(await self._get("/services/oauth2/userinfo"))
+            body = await self._get_record("/services/oauth2/userinfo")
         except RejectedError:
             if holder is None:
                 raise
@@ -139,7 +140,7 @@ class Salesforce:
     async def create(self, object_name: str, record: Mapping[str, Any]) -> Saved:
         """Sent once; TransientError.may_have_happened: look for the record before creating it again."""
         request = Request("POST", self._sobjects(object_name), json=dict(record), repeatable=Repeatable.NEVER)
-        return _saved((await self.send(request)).body, "", was_created=True)
+        return _saved((await self.send(request)).body, request.path, was_created=True)
 
     async def update(self, object_name: str, record_id: str, record: Mapping[str, Any]) -> None:
         """Sets the given fields; harmless to repeat."""
@@ -157,7 +158,7 @@ class Salesforce:
                 raise
             # Another writer created the same key meanwhile: now it exists, and this becomes an update.
             response = await self.send(request)
-        return _saved(response.body, key, was_created=response.status == 201)
+        return _saved(response.body, path, was_created=response.status == 201)
 
     async def delete(self, object_name: str, record_id: str) -> None:
         """Into the recycle bin. A lost answer is may_have_happened; a repeat would say NotFoundError."""
@@ -166,6 +167,12 @@ class Salesforce:
 
     async def _get(self, path: str, **query: str) -> Json:
         return (await self.send(Request("GET", path, query=tuple(query.items())))).body
+
+    async def _get_record(self, path: str, **query: str) -> Record:
+        body = await self._get(path, **query)
+        if not isinstance(body, dict):
+            raise refusing.odd("with something other than a record", path)
+        return body
 
     def _sobjects(self, object_name: str) -> str:
         return f"{self._data}/sobjects/{quote(object_name, safe='')}"
@@ -180,17 +187,11 @@ def _usage(headers: Mapping[str, str]) -> ApiUsage | None:
     return ApiUsage(int(told[1]), int(told[2])) if told else None
 
 
-def _record(body: Json) -> Record:
-    if not isinstance(body, dict):
-        raise TransientError("Salesforce answered with something other than a record.")
-    return body
-
-
-def _saved(body: Json, key: str, *, was_created: bool) -> Saved:
+def _saved(body: Json, path: str, *, was_created: bool) -> Saved:
     """Before API 46.0 an upsert that updates answers with no body at all."""
     given = body.get("id") if isinstance(body, dict) else None
     if given is None and was_created:
-        error = TransientError(f"Salesforce created a record {key} and did not tell its id.")
+        error = refusing.odd("with a record created and without its id", path)
         error.may_have_happened = True
         raise error
     return Saved(to_id18(given) if given else "", was_created)

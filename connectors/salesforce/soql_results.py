@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from connectors.errors import TransientError
+from connectors.salesforce import refusing
 from connectors.salesforce.models import Record
 from connectors.wire import Json
 
@@ -32,35 +33,45 @@ def child_relationships(soql: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def page_of(body: Json) -> tuple[list[Record], str]:
-    """The records of one answer and where the next page is ("" when this is the last)."""
+def page_of(body: Json, path: str) -> tuple[list[Record], str]:
+    """The records of what `path` answered and where the next page is ("" when this is the last)."""
     if not isinstance(body, dict) or not isinstance(body.get("records"), list):
-        raise TransientError("Salesforce answered a query without its records.")
+        raise refusing.odd("without the records of the query", path)
     following = body.get("nextRecordsUrl")
     if body.get("done") is True or following is None:
         return body["records"], ""
     if not isinstance(following, str) or not following.startswith("/services/data/"):
-        raise TransientError("Salesforce leads to a next page that is not its own.")
+        raise refusing.odd(f"with a next page that is not its own, {following!r}", path)
     return body["records"], following
 
 
-async def inline(record: Record, children: frozenset[str], turn: Turn) -> Record:
+@dataclass(frozen=True, slots=True)
+class Children:
+    """The sub-queries of what `path` answered, by name, and how their further pages are read."""
+
+    path: str
+    names: frozenset[str]
+    turn: Turn
+
+
+async def inline(record: Record, children: Children) -> Record:
     """`record` with each child sub-query as a list of records, complete and inlined in turn."""
-    return {name: await _value(name, value, children, turn) for name, value in record.items()}
+    return {name: await _value(name, value, children) for name, value in record.items()}
 
 
-async def _value(name: str, value: Any, children: frozenset[str], turn: Turn) -> Any:
-    if value is None and name in children:
+async def _value(name: str, value: Any, children: Children) -> Any:
+    if value is None and name in children.names:
         return []
     if not isinstance(value, dict) or name == "attributes":
         return value
     if "records" not in value or "done" not in value:
-        return await inline(value, children, turn)  # a parent
+        return await inline(value, children)  # a parent
     found: list[Record] = []
     page: Json = value
+    path = children.path
     while True:
-        records, following = page_of(page)
-        found += [await inline(record, children, turn) for record in records]
+        records, following = page_of(page, path)
+        found += [await inline(record, children) for record in records]
         if not following:
             return found
-        page = await turn(following)
+        page, path = await children.turn(following), following
