@@ -112,7 +112,8 @@ def print_status(status: EntityStatus) -> None:
         printing.line(f"  ! {wording.advised(run.error, run.instruction)}", "yellow")
     print_issues(status.issues)
     if status.issue_count > len(status.issues):
-        printing.line(f"    and {status.issue_count - len(status.issues):,} more", printing.PALE)
+        more = status.issue_count - len(status.issues)
+        printing.line(f"    and {more:,} more: m3sync status --json", printing.PALE)
     if status.backlog.refused:
         printing.line(f"    When it is mended: m3sync integrations retry {name}", printing.PALE)
 

@@ -13,6 +13,7 @@ from state import entity_insights, health, insights
 from state.insight_models import RunFilter, Status
 from state.models import Health
 
+_SHOWN, _IN_JSON = 5, 10_000  # issues of one integration; whoever reads JSON wants them all
 _COLOURS = {"good": printing.GOOD, "warn": "yellow", "bad": printing.BAD}
 
 
@@ -22,8 +23,9 @@ async def status(
 ) -> None:
     """Each integration, what is wrong, the latest runs."""
     async with session.opened() as opened:
-        found = await insights.statuses(opened.db, issues=5)
-        syncs = await entity_insights.statuses(opened.db, issues=5)
+        issues = _IN_JSON if as_json else _SHOWN
+        found = await insights.statuses(opened.db, issues=issues)
+        syncs = await entity_insights.statuses(opened.db, issues=issues)
         reports = await health.all(opened.db)
         stories = await insights.latest_runs(opened.db, RunFilter(limit=limit)) if limit else []
     is_wanted = any(each.is_automatic for each in found)
@@ -93,7 +95,7 @@ def show(each: Status) -> None:
         printing.line(f"  ! {issue.subject}: {wording.advised(issue.message, issue.instruction)}", "yellow")
     if each.issue_count > len(each.issues):
         printing.line(
-            f"    and {each.issue_count - len(each.issues)} more: m3sync runs list --failed", printing.PALE
+            f"    and {each.issue_count - len(each.issues):,} more: m3sync status --json", printing.PALE
         )
     printing.line()
 
