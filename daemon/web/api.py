@@ -1,6 +1,7 @@
 """/api/v1: what the panel shows, in JSON."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from aiohttp import web
 from daemon.web import answers, entity_wording, judging, wording
 from daemon.web.sources import SOURCES
 from state import entity_insights, entity_runs, health, insights, integrations
+from state.database import Db
 from state.errors import StateError
 from state.insight_models import RunFilter
 
@@ -51,7 +53,8 @@ async def status(request: web.Request) -> web.Response:
 async def runs(request: web.Request) -> web.Response:
     """The latest runs with their objects; ?limit= ?failed=true ?integration= ?record= narrow them."""
     db = judging.reached(request.app[SOURCES])
-    return answers.json({"runs": await insights.latest_runs(db, run_filter(request))})
+    wanted = replace(run_filter(request), integration=await _integration_id(db, request))
+    return answers.json({"runs": await insights.latest_runs(db, wanted)})
 
 
 @routes.get("/api/v1/runs/{run_id}")
@@ -67,10 +70,8 @@ async def run(request: web.Request) -> web.Response:
 async def entity_runs_list(request: web.Request) -> web.Response:
     """The latest runs of the entity data syncs; ?limit= ?integration= narrow them."""
     db = judging.reached(request.app[SOURCES])
-    wanted = run_filter(request)
-    name = wanted.integration
-    integration_id = None if name is None else (await integrations.get(db, name)).integration_id
-    found = await entity_runs.list_runs(db, integration_id, limit=wanted.limit)
+    limit = run_filter(request).limit
+    found = await entity_runs.list_runs(db, await _integration_id(db, request), limit=limit)
     return answers.json({"entity_runs": [entity_wording.run_document(each) for each in found]})
 
 
@@ -91,8 +92,14 @@ async def explain(request: web.Request) -> web.Response:
     return answers.json(story, 200 if story.is_known else 404)
 
 
+async def _integration_id(db: Db, request: web.Request) -> UUID | None:
+    """Of the integration that ?integration= names, None for any. Raises NotFound: a typo is no empty list."""
+    name = request.query.get("integration")
+    return None if name is None else (await integrations.get(db, name)).integration_id
+
+
 def run_filter(request: web.Request) -> RunFilter:
-    """Raises WrongQueryError."""
+    """What the query chooses, but for the integration. Raises WrongQueryError."""
     query = request.query
     limit = query.get("limit", "20")
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= _MOST_RUNS:
@@ -100,10 +107,10 @@ def run_filter(request: web.Request) -> RunFilter:
     failed = query.get("failed", "")
     if failed not in ("", "true", "false"):
         raise WrongQueryError("failed is true or false.")
+    record = query.get("record")
     return RunFilter(
         failed={"": None, "true": True, "false": False}[failed],
-        integration=query.get("integration"),
-        record_id=query.get("record"),
+        record_id=None if record is None else _full_record_id(request, record),
         limit=int(limit),
     )
 
@@ -121,10 +128,14 @@ def record_id_of(request: web.Request) -> str:
     given = request.match_info["record_id"]
     if wording.is_m3ter_id(given):
         return given.lower()
+    return _full_record_id(request, given, "Neither is it the id of a m3ter entity.")
+
+
+def _full_record_id(request: web.Request, given: str, further: str = "") -> str:
     full = request.app[SOURCES].full_record_id(given)
     if full is None:
         raise WrongQueryError(
             f"{given[:40]} is not a Salesforce record id: it has 15 or 18 letters and digits, "
-            "of which the last 3 of 18 check the others. Neither is it the id of a m3ter entity."
+            f"of which the last 3 of 18 check the others. {further}".rstrip()
         )
     return full

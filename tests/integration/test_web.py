@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.salesforce import ids
 from daemon.configuration import ConfigurationError
 from daemon.web import judging
 from daemon.web.sources import Sources
@@ -127,10 +128,10 @@ async def test_metrics_are_prometheus_text_under_one_prefix(
 async def test_the_api_gives_runs_one_run_and_a_records_story(
     site: Site, db: Pool, integration: Integration
 ) -> None:
-    ids = await write_history(db, integration)
+    made = await write_history(db, integration)
     runs = json.loads((await site.get("/api/v1/runs?failed=true&limit=10")).text)["runs"]
     assert [each["run"]["sync_status"] for each in runs] == ["Failed", "Partial Success"]
-    run = json.loads((await site.get(f"/api/v1/runs/{ids['Completed']}")).text)
+    run = json.loads((await site.get(f"/api/v1/runs/{made['Completed']}")).text)
     assert run["objects"][0]["object_name"] == "Account"
     assert run["log"][0]["detail"]["milliseconds"] == 12
     story = json.loads((await site.get(f"/api/v1/explain/{OPPORTUNITY}")).text)
@@ -139,10 +140,27 @@ async def test_the_api_gives_runs_one_run_and_a_records_story(
     assert status["integrations"][0]["integration"]["name"] == "Agreements"
 
 
+async def test_runs_are_chosen_by_record_and_integration(db: Pool) -> None:
+    async with served(Sources(lambda: db, full_record_id=ids.to_id18)) as site:
+        integration = await ready_integration(db)
+        await write_history(db, integration)
+        for chosen, count in (
+            (f"record={OPPORTUNITY}", 1),
+            (f"record={OPPORTUNITY[:15]}", 1),
+            (f"record={record_id(99)[:15]}", 0),
+            ("integration=Agreements", 3),
+            (f"integration={integration.integration_id}", 3),
+        ):
+            answer = await site.get(f"/api/v1/runs?{chosen}")
+            assert (answer.status, len(json.loads(answer.text)["runs"])) == (200, count), chosen
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/api/v1/runs?limit=0", 400),
+        ("/api/v1/runs?record=nonsense", 400),
+        ("/api/v1/runs?integration=none", 404),
         ("/api/v1/runs?limit=many", 400),
         ("/api/v1/runs?failed=perhaps", 400),
         ("/api/v1/runs/nonsense", 400),
@@ -191,8 +209,8 @@ async def test_the_panel_shows_the_six_items_and_the_runs(
 
 
 async def test_hostile_text_of_a_record_is_only_text(site: Site, db: Pool, integration: Integration) -> None:
-    ids = await write_history(db, integration)
-    for path in ("/", f"/runs/{ids['Failed']}", f"/records/{record_id(3)}"):
+    made = await write_history(db, integration)
+    for path in ("/", f"/runs/{made['Failed']}", f"/records/{record_id(3)}"):
         page = (await site.get(path)).text
         assert HOSTILE not in page
         assert "<script" not in page

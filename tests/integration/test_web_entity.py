@@ -94,6 +94,18 @@ async def test_a_run_has_a_page_with_its_counts_and_calls(site: Site, db: Pool) 
     assert (await site.get("/entity-runs/x")).status == 400
 
 
+async def test_healthz_tells_of_them_too(site: Site, db: Pool) -> None:
+    await has_run(db)
+    (found,) = (await _json(site, "/healthz"))["entity_data_syncs"]
+    assert (found["name"], found["flow"], found["issue_count"]) == (NAME, "Entity Data Sync", 1)
+    assert (found["backlog"]["waiting"], found["backlog"]["refused"]) == (1, 1)
+    assert found["last_synchronized_at"].endswith("Z")
+    assert (found["current"], found["entity_type"], found["namespace"]) == (
+        *("disabled", "Commitment"),
+        "Custom Objects",
+    )
+
+
 async def test_a_m3ter_entity_and_its_record_have_one_story(site: Site, db: Pool) -> None:
     await has_run(db)
     for given in (ID.format(0), ID.format(0).upper(), RECORD):
