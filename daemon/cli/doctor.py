@@ -54,9 +54,10 @@ async def _examined() -> list[Finding]:
     named = session.config_file.get()
     found = [
         findings.good("settings", f"{named} is sound." if named else "They are sound."),
+        *house.settling(settings),
         house.directory(settings),
     ]
-    if findings.worst(found) is Verdict.OK:
+    if findings.worst(found) in (Verdict.OK, Verdict.WARNING):
         found += await _beyond(settings)
     return found
 

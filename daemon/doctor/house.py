@@ -10,6 +10,22 @@ from state.database import Db
 from state.errors import StateError, VaultError
 
 
+def settling(settings: Settings) -> list[Finding]:
+    """Whether a lost write is looked for only once it can no longer take effect; nothing where it is."""
+    settle, answer = settings.worker.settle_seconds, settings.m3ter.total_seconds
+    if settle >= answer:
+        return []
+    message = (
+        f"worker.settle_seconds ({settle:g}) is less than m3ter.total_seconds ({answer:g}): a write to "
+        "m3ter whose answer was lost may take effect after m3sync looked whether it did, and be made twice."
+    )
+    instruction = (
+        f"Set worker.settle_seconds to {answer:g} or more, and worker.lease_seconds to no less than that; or "
+        f"m3ter.total_seconds to {settle:g} or less."
+    )
+    return [findings.doubtful("settings", message, instruction)]
+
+
 def directory(settings: Settings) -> Finding:
     """Whether the state directory can be used; an embedded database lives in it."""
     where, place = "state directory", settings.state_directory

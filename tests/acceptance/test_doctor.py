@@ -110,6 +110,19 @@ async def test_a_house_without_anything_is_unconfigured(m3sync: Commands) -> Non
     assert "m3sync credentials add salesforce" in todo[0]["instruction"]
 
 
+async def test_a_write_that_settles_after_it_was_looked_for_is_doubtful(
+    m3sync: Commands, database_url: str
+) -> None:
+    m3sync.configure(database_url, "[worker]\nsettle_seconds = 20\n")
+    told = await m3sync("doctor", "--json")
+    (finding,) = _findings(told, "warning")
+    assert finding["where"] == "settings"
+    assert "worker.settle_seconds (20) is less than m3ter.total_seconds (60)" in finding["message"]
+    assert "be made twice" in finding["message"]
+    assert "worker.settle_seconds to 60 or more" in finding["instruction"]
+    assert (told.code, len(_findings(told, "unconfigured"))) == (3, 2)  # it looks at the rest all the same
+
+
 async def test_settings_and_a_database_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     m3sync = Commands(tmp_path)
     m3sync.configure("postgresql://nobody@127.0.0.1:1/none")
