@@ -99,7 +99,7 @@ async def prove(name: Name, *, as_json: AsJson = False) -> int | None:
             {
                 "name": kept.name,
                 "system": kept.system,
-                "authorized": error is None,
+                "is_authorized": error is None,
                 "message": error.message if error else "",
                 "instruction": error.instruction if error else "",
             }

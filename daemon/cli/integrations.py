@@ -98,11 +98,22 @@ def _check_direction(mapping: str | None, said: Given) -> None:
 
 
 async def _check_free(db: Db, name: str) -> None:
-    if any(each.name == name for each in await integrations.list_all(db)):
-        raise wrong(
-            f"There is an integration called {name} already.",
-            f"Choose another name, or change that one: m3sync integrations edit {shlex.quote(name)} ...",
-        )
+    for each in await integrations.list_all(db):
+        if each.name == name:
+            raise wrong(
+                f"There is an integration called {name} already.",
+                f"Choose another name. {_ways_to_change(each)}",
+            )
+
+
+def _ways_to_change(taken: Integration) -> str:
+    name = shlex.quote(taken.name)
+    if taken.flow == FLOW:
+        return f"To change that one: m3sync integrations edit {name} ..."
+    return (
+        f"What that one does is said by its field mapping; its credentials are changed by "
+        f"m3sync integrations connect {name} ..."
+    )
 
 
 async def _add_flow(db: Db, name: str, mapping: str, ids: tuple[UUID | None, UUID | None]) -> Integration:

@@ -197,6 +197,8 @@ async def test_a_refused_credential_is_kept_told_and_not_repeated(
     assert "hunter22" not in answer.out + answer.err
     (kept,) = (await m3sync.done("credentials", "list", "--json")).document()
     assert (kept["is_authorized"], bool(kept["error"])) == (False, True)
+    tried = (await m3sync("credentials", "test", "m3", "--json")).document()
+    assert (tried["is_authorized"], bool(tried["message"])) == (False, True)
     right = ("credentials", "add", "m3", "--system", "m3ter", "--replace", "--file", "-")
     await m3sync.done(*right, stdin=json.dumps(sandbox.m3ter))
 

@@ -99,6 +99,8 @@ async def test_what_cannot_be_is_refused_with_what_to_do(desk: Desk) -> None:
         assert (answer.code, said in " ".join(answer.err.split())) == (code, True), answer
         assert "\u202e" not in answer.err
         assert len(answer.err.strip().splitlines()) >= 2, answer.err
+    taken = (await desk.m3sync("integrations", "add", "agreements", "--entity", "Bill")).err
+    assert "integrations edit" not in taken  # which changes entity data syncs only
     names = [each["name"] for each in (await desk.m3sync.done("integrations", "--json")).document()]
     assert names == ["agreements"]
 
@@ -108,6 +110,8 @@ async def test_a_run_needs_credentials_and_to_be_switched_on(desk: Desk) -> None
     bare = await desk.m3sync("integrations", "run", "bare")
     assert (bare.code, "m3sync integrations connect bare" in bare.err) == (3, True)
     await _made(desk)
+    taken = await desk.m3sync("integrations", "add", "accounts", "--mapping", "opportunity")
+    assert (taken.code, "m3sync integrations edit accounts" in " ".join(taken.err.split())) == (2, True)
     off = await desk.m3sync("integrations", "run", "accounts")
     assert (off.code, "m3sync integrations enable accounts" in off.err) == (3, True)
 
