@@ -1,11 +1,16 @@
 """Settings: where they come from, which wins, and what is said about a wrong one."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daemon import settings
 from daemon.configuration import ConfigurationError
+from daemon.to_salesforce import targets
+from daemon.to_salesforce.targets import Naming
 from tests.unit import settings_files
 from tests.unit.settings_files import refusal
 
@@ -107,20 +112,31 @@ def test_a_database_url_is_never_repeated(file: Path) -> None:
     assert "hunter22" not in repr(settings.load(file))
 
 
-def test_the_example_file_shows_every_key_with_its_default(tmp_path: Path) -> None:
+def test_the_example_file_with_every_line_uncommented_is_sound_and_says_the_defaults(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "systemd" / "m3sync.toml"
-    without_comments = tmp_path / "example.toml"
+    uncommented = tmp_path / "example.toml"
+    uncommented.write_text(re.sub(r"(?m)^# (?=[a-z_]+(\.\S.*)? = )", "", example.read_text()))
+    found = settings.load(uncommented).model_dump()
+    without = settings.load().model_dump()
+    (namespace,) = found["entity_data_sync"]["names"]
+    assert targets.every(namespace, Naming(names=found["entity_data_sync"]["names"]))
+    # These have no default that could be shown: the file has an example.
+    for place, key in _EXAMPLES:
+        own = found[place] if place else found
+        assert own[key] is not None, key
+        own[key] = (without[place] if place else without)[key]
+    assert found == without
     lines = example.read_text().splitlines()
-    settable = [
-        line.removeprefix("# ")
-        for line in lines
-        if (line.startswith(("[", "# ")) and "=" in line) or line[:1] == "["
-    ]
-    chosen = [line for line in settable if not line.startswith(("url", "hosts", "vault_key_file", "M3SYNC"))]
-    without_comments.write_text("\n".join(chosen))
-    assert settings.load(without_comments) == settings.load()
-    for key in ("url", "hosts", "vault_key_file"):
-        assert any(line.startswith(key) for line in settable)
+    for key in _keys(without):
+        assert any(re.match(rf"# {key}[ .].*= ", line) for line in lines), key
+
+
+_EXAMPLES = (("", "vault_key_file"), ("database", "url"), ("http", "hosts"), ("entity_data_sync", "names"))
+
+
+def _keys(found: dict[str, Any]) -> Iterator[str]:
+    for key, value in found.items():
+        yield from value if isinstance(value, dict) else (key,)
 
 
 def test_names_of_objects_and_fields_are_a_persons_own(tmp_path: Path) -> None:
