@@ -49,6 +49,7 @@ class Scene:
     log: Path
     program: Callable[[str, str, list[str]], None] = killing.main
     witness: Witness = field(init=False)
+    daemons: int = 0
 
     def __post_init__(self) -> None:
         self.witness = Witness(self.sandbox)
@@ -60,11 +61,13 @@ class Scene:
         arguments = (str(self.log), fatal, ["--config", str(self.config), "run"])
         process = forked.PROCESSES.Process(target=self.program, args=arguments)
         process.start()
+        self.daemons += 1
         try:
             # A long poll that nobody answers is given up after two minutes only.
             await until(lambda: self._listens_or_died(process), seconds=150)
             yield process
         finally:
+            self.daemons -= 1
             process.terminate()
             await asyncio.to_thread(process.join, 30)
             if process.exitcode is None:
@@ -101,13 +104,26 @@ class Scene:
         return []
 
     async def wrongs(self) -> list[str]:
-        """What is wrong once it is over; what a daemon has just begun again is waited for."""
+        """What is wrong once it is over; what a daemon had just begun when it was ended, the next may end."""
         found = await self._wrongs()
         for _ in range(_LOOKS_AGAIN):
             if found:
-                await self.settle()
+                async with self._attended():
+                    await self.settle()
                 found = await self._wrongs()
         return found
+
+    @asynccontextmanager
+    async def _attended(self) -> AsyncIterator[None]:
+        if self.daemons or not await self._is_under_way():
+            yield
+        else:
+            async with self.daemon():
+                yield
+
+    async def _is_under_way(self) -> bool:
+        """Whether it is known here that something remains to be done: what nobody knows of is lost."""
+        return bool([name for name, text in (UNSETTLED | LEFTOVERS).items() if await self._count(text)])
 
     async def _wrongs(self) -> list[str]:
         left = [name for name, text in LEFTOVERS.items() if await self._count(text)]
