@@ -4,7 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
-from state import database, names, sql
+from state import database, names, sql, systems
 from state.database import Connection, Db
 from state.errors import Conflict, NotFound
 from state.models import Integration, NewIntegration
@@ -72,11 +72,10 @@ async def enable(db: Db, name_or_id: str | UUID) -> Integration:
     while a credential is missing.
     """
     found = await get(db, name_or_id)
-    if found.salesforce_credential_id is None or found.m3ter_credential_id is None:
-        missing = "m3ter" if found.salesforce_credential_id else "Salesforce"
+    if lacking := systems.lacking(found):
         raise Conflict(
-            f"The integration {found.name} has no {missing} credential.",
-            "Connect it with a credential of each system first.",
+            f"The integration {found.name} has {systems.no_credential(lacking)}.",
+            f"Connect it first: {systems.connecting(found)}",
         )
     return await _change(db, found, "set_enabled", True)
 

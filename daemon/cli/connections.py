@@ -7,10 +7,10 @@ from daemon.cli import printing
 from daemon.cli.entity_settings import wrong
 from daemon.cli.session import UNCONFIGURED, CommandFailed
 from daemon.web import wording
-from state import credentials
+from state import credentials, systems
 from state.database import Db
 from state.errors import NotFound
-from state.models import Integration
+from state.models import Credential, Integration
 
 # As m3ter's own pages show an integration whose credential works.
 CONNECTED = "CONNECTED"
@@ -19,31 +19,51 @@ CONNECTED = "CONNECTED"
 async def ids(db: Db, salesforce: str | None, m3ter: str | None) -> tuple[UUID | None, UUID | None]:
     """Of the credentials of these names. Raises CommandFailed for one that is not there, or for the other
     system."""
-    found: list[UUID | None] = []
-    for system, name in (("salesforce", salesforce), ("m3ter", m3ter)):
-        if name is None:
-            found.append(None)
-            continue
-        try:
-            kept = await credentials.show(db, name)
-        except NotFound as error:
-            raise CommandFailed(
-                error.reason,
-                f"Add it: m3sync credentials add {shlex.quote(name)} --system {system}",
-                exit_code=UNCONFIGURED,
-            ) from None
-        if kept.system != system:
-            raise wrong(f"The credential {name} is for {kept.system}, not for {system}.", "Name another.")
-        found.append(kept.credential_id)
+    found = [
+        fitting(await _kept(db, name), name, system).credential_id if name is not None else None
+        for system, name in (("salesforce", salesforce), ("m3ter", m3ter))
+    ]
     return found[0], found[1]
+
+
+async def _kept(db: Db, name: str) -> Credential | None:
+    try:
+        return await credentials.show(db, name)
+    except NotFound:
+        return None
+
+
+def fitting(kept: Credential | None, name: str, system: str) -> Credential:
+    """What is kept under the name, if it is for this system.
+
+    Raises CommandFailed, also where nothing is kept.
+    """
+    if kept is None:
+        raise CommandFailed(
+            f"There is no credential {name}.",
+            f"Add it, its secret is asked for: m3sync credentials add {shlex.quote(name)} --system {system}",
+            exit_code=UNCONFIGURED,
+        )
+    if kept.system != system:
+        raise wrong(f"The credential {name} is for {kept.system}, not for {system}.", "Name another.")
+    return kept
 
 
 def next_step(made: Integration) -> str:
     """What it lacks to run: nothing said when that is nothing."""
-    name = shlex.quote(made.name)
-    if made.salesforce_credential_id is None or made.m3ter_credential_id is None:
-        return f"Connect it: m3sync integrations connect {name} --salesforce NAME --m3ter NAME"
-    return "" if made.enabled else f"Switch it on: m3sync integrations enable {name}"
+    if systems.lacking(made):
+        return f"Connect it: {systems.connecting(made)}"
+    return "" if made.enabled else f"Switch it on: m3sync integrations enable {shlex.quote(made.name)}"
+
+
+def check(found: Integration) -> None:
+    """Raises CommandFailed for one that lacks a credential."""
+    if lacking := systems.lacking(found):
+        raise CommandFailed(
+            f"The integration {found.name} has {systems.no_credential(lacking)}.",
+            next_step(found),
+            exit_code=UNCONFIGURED,
+        )
 
 
 def shown(found: Integration) -> str:
@@ -53,16 +73,9 @@ def shown(found: Integration) -> str:
 
 async def print_warning(db: Db, found: Integration) -> None:
     """Why it is not connected; nothing when it is."""
-    lacking = [
-        system
-        for system, credential_id in (
-            ("Salesforce", found.salesforce_credential_id),
-            ("m3ter", found.m3ter_credential_id),
-        )
-        if credential_id is None
-    ]
-    if lacking:
-        printing.line(f"! It is not yet connected to {' and '.join(lacking)}.", "yellow")
+    if lacking := systems.lacking(found):
+        others = " and ".join(systems.written(system) for system in lacking)
+        printing.line(f"! It is not yet connected to {others}.", "yellow")
     for credential_id in (found.salesforce_credential_id, found.m3ter_credential_id):
         if credential_id is not None:
             await _print_not_accepted(db, credential_id)

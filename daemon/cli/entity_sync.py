@@ -8,6 +8,7 @@ from uuid import UUID
 import typer
 
 from daemon.cli import (
+    connections,
     entity_following,
     entity_options,
     entity_settings,
@@ -122,7 +123,7 @@ async def run(
         raise entity_settings.wrong("--dry-run and --no-wait exclude one another.", "Give one of them.")
     async with session.opened() as opened:
         sync = await of_entities(opened.db, name)
-        _check_connected(sync)
+        connections.check(sync.integration)
         if not dry_run:
             _check_enabled(sync)
         if dry_run or restore:
@@ -138,17 +139,6 @@ async def run(
             await _asked(opened, sync, run_id, as_json=as_json)
             return None
         return await _follow(opened, sync, run_id, as_json=as_json)
-
-
-def _check_connected(sync: EntitySync) -> None:
-    found = sync.integration
-    if found.salesforce_credential_id is None or found.m3ter_credential_id is None:
-        missing, name = "m3ter" if found.salesforce_credential_id else "Salesforce", shlex.quote(found.name)
-        raise CommandFailed(
-            f"The integration {found.name} has no {missing} credential.",
-            f"Connect it: m3sync integrations connect {name} --salesforce NAME --m3ter NAME",
-            exit_code=UNCONFIGURED,
-        )
 
 
 def _check_enabled(sync: EntitySync) -> None:

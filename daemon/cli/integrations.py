@@ -30,7 +30,7 @@ from daemon.cli.entity_options import (
 )
 from daemon.cli.entity_settings import Given, wrong
 from daemon.cli.options import AsJson
-from daemon.cli.session import UNCONFIGURED, WRONG_USAGE, CommandFailed, command
+from daemon.cli.session import WRONG_USAGE, CommandFailed, command
 from daemon.to_m3ter.mapping import document
 from daemon.web import entity_wording
 from state import entity_insights, entity_syncs, field_mappings, integrations
@@ -250,13 +250,7 @@ async def enable(name: Name) -> None:
     """Switch an integration on: a running service begins at once."""
     async with session.opened() as opened:
         wanted = await integrations.get(opened.db, name)
-        if wanted.salesforce_credential_id is None or wanted.m3ter_credential_id is None:
-            missing = "m3ter" if wanted.salesforce_credential_id else "Salesforce"
-            raise CommandFailed(
-                f"The integration {wanted.name} has no {missing} credential.",
-                connections.next_step(wanted),
-                exit_code=UNCONFIGURED,
-            )
+        connections.check(wanted)
         found = await integrations.enable(opened.db, name)
     printing.line(f"{found.name} is switched on.")
     if not found.authorized:

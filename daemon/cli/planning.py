@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from daemon.cli import entity_settings, toml_text
+from daemon.cli import connections, entity_settings, toml_text
 from daemon.cli.configured import Document, IntegrationTable
 from daemon.cli.entity_settings import wrong
 from daemon.cli.session import UNCONFIGURED, CommandFailed
 from daemon.to_m3ter.mapping import document as mapping_document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from daemon.web import wording
-from state import credentials, entity_syncs, field_mappings, integrations, names
+from state import credentials, entity_syncs, field_mappings, integrations, names, systems
 from state.database import Connection, Db
 from state.entity_models import FLOW, EntitySync, EntitySyncSettings
 from state.models import Credential, FieldMapping, Integration, NewIntegration
@@ -57,7 +57,7 @@ async def present(db: Db) -> Present:
 def changes(now: Present, wanted: Document, texts: Mapping[str, str], *, prune: bool) -> list[Change]:
     """In the order in which they can be made. Raises CommandFailed for what cannot be."""
     for name, table in wanted.credentials.items():
-        _credential(now, name, table.system)
+        connections.fitting(now.credentials.get(name), name, table.system)
     found = [_mapping(now.mappings.get(name), name, text) for name, text in texts.items()]
     gone = [each for name, each in now.integrations.items() if prune and name not in wanted.integrations]
     found += [_removal("integration", each.name, integrations.remove) for each in gone]
@@ -97,7 +97,7 @@ def _mapping(kept: FieldMapping | None, name: str, text: str) -> Change | None:
 
 def _integration(now: Present, name: str, table: IntegrationTable, texts: Mapping[str, str]) -> Change | None:
     ids = {
-        system: _credential(now, wanted, system).credential_id
+        system: connections.fitting(now.credentials.get(wanted), wanted, system).credential_id
         for system, wanted in (("salesforce", table.salesforce), ("m3ter", table.m3ter))
         if wanted is not None
     }
@@ -118,32 +118,17 @@ def _check_enabled(name: str, kept: Integration | None, table: IntegrationTable)
     """Switched on needs both credentials."""
     if not table.enabled:
         return
-    has = {
-        "salesforce": table.salesforce or (kept and kept.salesforce_credential_name),
-        "m3ter": table.m3ter or (kept and kept.m3ter_credential_name),
-    }
-    for system, credential in has.items():
-        if not credential:
-            shown = {"salesforce": "Salesforce"}.get(system, system)
-            raise CommandFailed(
-                f"The integration {name} is to be enabled and has no {shown} credential.",
-                f'Name one: {system} = "NAME". `m3sync credentials list` shows them.',
-                exit_code=UNCONFIGURED,
-            )
-
-
-def _credential(now: Present, name: str, system: str) -> Credential:
-    found = now.credentials.get(name)
-    if found is None:
+    lacking = systems.without(
+        table.salesforce or (kept and kept.salesforce_credential_name),
+        table.m3ter or (kept and kept.m3ter_credential_name),
+    )
+    if lacking:
+        keys = " and ".join(f'{system} = "NAME"' for system in lacking)
         raise CommandFailed(
-            f"There is no credential {name}.",
-            f"A file never holds a secret. Add it first: m3sync credentials add {shlex.quote(name)} "
-            f"--system {system}",
+            f"The integration {name} is to be enabled and has {systems.no_credential(lacking)}.",
+            f"Give it {keys}. `m3sync credentials list` shows their names.",
             exit_code=UNCONFIGURED,
         )
-    if found.system != system:
-        raise wrong(f"The credential {name} is for {found.system}, not for {system}.", "Name another.")
-    return found
 
 
 def _new_sync(name: str, table: IntegrationTable, ids: dict[str, UUID]) -> Change:

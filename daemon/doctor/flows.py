@@ -15,7 +15,7 @@ from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from daemon.to_salesforce import custom_fields, targets
 from daemon.to_salesforce.targets import Naming
-from state import entity_syncs, field_mappings, integrations
+from state import entity_syncs, field_mappings, integrations, systems
 from state.database import Pool
 from state.entity_models import EntitySync
 from state.errors import StateError
@@ -39,21 +39,12 @@ async def examine(db: Pool, links: Links, naming: Naming) -> list[Finding]:
 
 
 def _connected(kept: Integration) -> list[Finding]:
-    where, name = f"integration {kept.name}", shlex.quote(kept.name)
-    lacking = [
-        system
-        for system, credential in (
-            ("salesforce", kept.salesforce_credential_id),
-            ("m3ter", kept.m3ter_credential_id),
-        )
-        if credential is None
-    ]
-    if lacking:
-        options = " ".join(f"--{system} NAME" for system in lacking)
-        message = f"It has no credential for {' and '.join(lacking)}."
-        return [findings.absent(where, message, f"m3sync integrations connect {name} {options}")]
+    where = f"integration {kept.name}"
+    if lacking := systems.lacking(kept):
+        message = f"It has {systems.no_credential(lacking)}."
+        return [findings.absent(where, message, systems.connecting(kept))]
     if not kept.enabled:
-        instruction = f"m3sync integrations enable {name}"
+        instruction = f"m3sync integrations enable {shlex.quote(kept.name)}"
         return [findings.doubtful(where, "It is disabled, so it does nothing.", instruction)]
     return [findings.good(where, "It is connected and enabled.")]
 

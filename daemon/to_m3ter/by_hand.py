@@ -16,9 +16,9 @@ from daemon.to_m3ter import tasks
 from daemon.to_m3ter.tasks import Connected, Manner
 from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace
-from state import inbox, integrations, runs
+from state import inbox, integrations, runs, systems
 from state.database import Db
-from state.models import Cause, Integration, RunStatus
+from state.models import Cause, RunStatus
 from state.run_models import Run
 
 PRIORITY = 100
@@ -143,17 +143,11 @@ def _unclear(record_id: str, fitting: list[Connected], connected: list[Connected
 async def lacking(db: Db, name: str | None = None) -> str:
     """Which credential an integration, or each of them, lacks."""
     some = await integrations.to_m3ter(db) if name is None else [await integrations.get(db, name)]
-    told = [f"The integration {each.name} has no {_missing(each)}." for each in some]
+    told = [
+        f"The integration {each.name} has {systems.no_credential(systems.lacking(each))}." for each in some
+    ]
     first = [] if name else ["No integration is connected to both Salesforce and m3ter."]
     return " ".join([*first, *told])
-
-
-def _missing(integration: Integration) -> str:
-    has_salesforce = integration.salesforce_credential_id is not None
-    has_m3ter = integration.m3ter_credential_id is not None
-    if has_salesforce is has_m3ter:
-        return "Salesforce credential and no m3ter credential"
-    return "m3ter credential" if has_salesforce else "Salesforce credential"
 
 
 def unconnected(reason: str) -> ConfigurationError:

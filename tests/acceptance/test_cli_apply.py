@@ -32,7 +32,10 @@ REFUSED = {
     '[integrations.a]\nentiti = "Bill"': (2, 'Did you mean "entity"?'),
     '[integrations.a]\nentity = "Nope"': (2, "[integrations.a] entity: it should be 'Account'"),
     '[integrations.a]\nentity = "Bill"\nschedule = "no"': (2, "[integrations.a] 'no' is no schedule"),
-    '[integrations.a]\nentity = "Bill"\nenabled = true': (3, "has no Salesforce credential"),
+    '[integrations.a]\nentity = "Bill"\nenabled = true': (
+        3,
+        "has no Salesforce credential and no m3ter credential",
+    ),
     '[integrations.a]\nentity = "Bill"\nm3ter = "none"': (3, "There is no credential none."),
     '[credentials.m3]\nsystem = "salesforce"': (2, "The credential m3 is for m3ter"),
     '[integrations.bills]\nentity = "Account"': (2, "cannot become one of Account"),

@@ -33,6 +33,22 @@ async def test_its_id_is_shown_and_that_it_is_not_connected(m3sync: Commands, db
     assert "m3sync integrations connect 'the bills' --salesforce NAME --m3ter NAME" in text
 
 
+@pytest.mark.parametrize("what", ["enable", "run"])
+async def test_whoever_needs_its_credentials_is_told_all_that_it_lacks(
+    m3sync: Commands, db: Pool, tmp_path: Path, what: str
+) -> None:
+    bare = await m3sync("integrations", what, "the bills")
+    assert bare.code == 3
+    assert "The integration the bills has no Salesforce credential and no m3ter credential." in bare.err
+    assert "integrations connect 'the bills' --salesforce NAME --m3ter NAME" in " ".join(bare.err.split())
+    key = vault.load_or_create_key(tmp_path / "state" / "vault.key")
+    sf = await credentials.add(db, key, NewCredential("sf", "salesforce", {}))
+    await integrations.connect(db, "the bills", salesforce_credential_id=sf.credential_id)
+    half = " ".join((await m3sync("integrations", what, "the bills")).err.split())
+    assert "has no m3ter credential." in half
+    assert "integrations connect 'the bills' --m3ter NAME" in half
+
+
 async def test_it_is_connected_once_both_credentials_were_accepted(
     m3sync: Commands, db: Pool, tmp_path: Path
 ) -> None:
