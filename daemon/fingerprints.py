@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -137,5 +138,8 @@ def _text(value: str) -> str:
 
 
 def _instant(at: datetime) -> str:
+    """In UTC; as it stands where UTC has no such year, as for 9999-12-31T23:59:59-08:00."""
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return f"instant {aware.astimezone(UTC).isoformat(timespec='milliseconds')}"
+    with suppress(OverflowError):
+        aware = aware.astimezone(UTC)
+    return f"instant {aware.isoformat(timespec='milliseconds')}"

@@ -1,11 +1,14 @@
 """The echo guard: marks what was heard as our own echo, a near miss or somebody else's change."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import structlog
+
 from connectors.salesforce import rest
+from connectors.salesforce.models import ChangeEvent
 from daemon import echoes
 from daemon.clients import Org
 from daemon.echoes import Ours, Seen
@@ -13,6 +16,10 @@ from daemon.to_m3ter.intake import Heard
 from state import own_writes
 from state.database import Connection
 from state.own_writes import Verdict
+
+log = structlog.get_logger(__name__)
+
+_UNKNOWABLE: Mapping[str, str | None] = {"": None}  # content that equals nothing that we wrote
 
 
 async def ours(org: Org) -> Ours:
@@ -26,7 +33,7 @@ async def mark(
     """The same, each with its verdict in `change.own_write`; expectations are used up and verdicts counted in
     the transaction that makes what was heard durable."""
     seen = {
-        index: echoes.seen(each.event, each.change.record_id, us)
+        index: _seen(each.event, each.change.record_id, us)
         for index, each in enumerate(heard)
         if each.event is not None
     }
@@ -38,6 +45,15 @@ async def mark(
         else replace(each, change=replace(each.change, own_write=verdicts[index].value))
         for index, each in enumerate(heard)
     ]
+
+
+def _seen(event: ChangeEvent, record_id: str, us: Ours) -> Seen:
+    try:
+        return echoes.seen(event, record_id, us)
+    except Exception:
+        # One event must stop only itself, even when the fault is ours: it counts as somebody else's change.
+        log.exception("unexpected failure", record_id=record_id, replay_id=event.replay_id)
+        return Seen(event.object_name, record_id, event.change_type, _UNKNOWABLE, event.transaction_key)
 
 
 async def _verdicts(tx: Connection, org_id: str, integration_id: UUID, seen: Sequence[Seen]) -> list[Verdict]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daemon import fingerprints
 from daemon.to_m3ter import presets
 from state import inbox
 from state.database import Pool
@@ -56,6 +57,35 @@ async def test_many_changes_of_one_record_and_its_lines_become_one_row(
         await touch(house, "OpportunityLineItem", line_id, {"Quantity": 7})
         both = await until(rows(house, 2))
     assert {row.record_id for row in both} == {opportunity["Id"], line_id}, "its parent was never seen"
+
+
+async def test_a_text_beyond_every_calendar_stops_no_event_after_it(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    other = (await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{opportunity['Id']}' LIMIT 1"))[0]
+    async with listening(house):
+        await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "9999-12-31T23:59:59-08:00"})
+        await touch(house, "Opportunity", other["Id"], {"NextStep": "next"})
+        found = await until(rows(house, 2), seconds=20)
+    assert {row.record_id for row in found} == {opportunity["Id"], other["Id"]}
+
+
+async def test_a_fault_of_ours_in_comparing_one_event_stops_no_event(
+    house: House, opportunity: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(object_name: str, payload: dict[str, Any]) -> dict[str, str | None]:
+        if payload.get("NextStep") == "poison":
+            raise ArithmeticError
+        return of_event(object_name, payload)
+
+    of_event = fingerprints.of_event
+    monkeypatch.setattr(fingerprints, "of_event", faulty)
+    other = (await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{opportunity['Id']}' LIMIT 1"))[0]
+    async with listening(house):
+        await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "poison"})
+        await touch(house, "Opportunity", other["Id"], {"NextStep": "next"})
+        found = await until(rows(house, 2), seconds=20)
+    assert {row.record_id for row in found} == {opportunity["Id"], other["Id"]}
 
 
 async def _line(house: House, opportunity_id: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daemon import fingerprints
@@ -35,6 +35,8 @@ def told(value: object, name: str = "Field") -> str | None:
         ("2026-11-21T12:00:00+02:00", "2026-11-21T10:00:00Z"),
         (datetime(2026, 11, 21, 12, tzinfo=timezone(timedelta(hours=2))), "2026-11-21T10:00:00.000Z"),
         ("001D000000IqhSL", "001D000000IqhSLIAZ"),
+        ("9999-12-31T23:59:59-08:00", " 9999-12-31T23:59:59-08:00"),
+        ("0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00+01:00 "),
     ],
 )
 def test_one_value_however_written_is_one(one: object, other: object) -> None:
@@ -123,6 +125,12 @@ def test_an_instant_is_itself_in_every_zone(day: date, at: time, quarters: int) 
     assert written(moment.isoformat()) == told(moment.astimezone(zone).isoformat())
 
 
-@given(st.text())
+# Texts that anybody may type into a field, and that look like an instant from any year and zone.
+INSTANTS = st.from_regex(r"\A\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?\Z")
+
+
+@given(st.text() | INSTANTS)
+@example("9999-12-31T23:59:59-08:00")
+@example("0001-01-01T00:00:00+01:00")
 def test_any_text_hashes(text: str) -> None:
     assert written(text) == told(f" {text}\n")
