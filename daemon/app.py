@@ -13,7 +13,6 @@ from connectors.errors import RejectedError
 from connectors.salesforce.models import to_id18
 from daemon import location, manners, probing, retries, supervisor, waiting
 from daemon.clients import Links
-from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
 from daemon.probing import Often
 from daemon.service import Service
@@ -125,16 +124,11 @@ async def sync_one(settings: Settings, ids: list[str], integration: str | None =
     record_id = by_hand.one_id(ids)
     if isinstance(record_id, SyncResult):
         return record_id
-    async with location.of_database(settings) as url, database.connect(url, min_size=1, max_size=4) as db:
-        if await migrations.pending(db):
-            raise ConfigurationError(
-                "The database is not laid out for this version of m3sync.", "Run `m3sync migrate` first."
-            )
-        async with links_of(settings, db) as links:
-            found = await by_hand.choose(db, links, by_hand.Wish(record_id, integration))
-            if isinstance(found, SyncResult):
-                return found
-            return await by_hand.sync(db, manners.to_m3ter(settings), found, record_id)
+    async with location.opened(settings) as db, links_of(settings, db) as links:
+        found = await by_hand.choose(db, links, by_hand.Wish(record_id, integration))
+        if isinstance(found, SyncResult):
+            return found
+        return await by_hand.sync(db, manners.to_m3ter(settings), found, record_id)
 
 
 @asynccontextmanager

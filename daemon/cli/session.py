@@ -18,7 +18,7 @@ from daemon.cli import printing
 from daemon.configuration import ConfigurationError
 from daemon.settings import Settings
 from daemon.to_m3ter.mapping.errors import MappingInvalid
-from state import credentials, database, migrations
+from state import credentials
 from state.database import Pool
 from state.errors import NameUnusable, SchemaInvalid, SchemaNewer, StateError, VaultError
 from state.vault import Vault
@@ -63,19 +63,13 @@ def load_settings(*, is_service: bool = False) -> Settings:
 
 
 @asynccontextmanager
-async def opened(*, needs_schema: bool = True) -> AsyncIterator[Session]:
+async def opened() -> AsyncIterator[Session]:
     """The configured database, or the embedded one of the state directory.
 
-    Raises StateError, ConfigurationError, or CommandFailed while the database is not laid out yet.
+    Raises StateError, and ConfigurationError, also while the database is not laid out yet.
     """
     found = load_settings()
-    async with location.of_database(found) as url, database.connect(url, min_size=1, max_size=4) as db:
-        if needs_schema and await migrations.pending(db):
-            raise CommandFailed(
-                "The database is not laid out for this version of m3sync.",
-                "Run `m3sync migrate`, or start the service once.",
-                exit_code=UNCONFIGURED,
-            )
+    async with location.opened(found) as db:
         yield Session(found, db)
 
 

@@ -62,9 +62,10 @@ async def test_a_database_that_is_not_laid_out_is_exit_code_3_until_it_is(
 ) -> None:
     m3sync = Commands(tmp_path, is_fresh=True)
     m3sync.configure(empty_database_url)
-    early = await m3sync("runs", "list")
-    assert early.code == 3
-    assert "m3sync migrate" in early.err
+    for arguments in (("runs", "list"), ("sync", "006000000000001")):
+        early = await m3sync(*arguments)
+        assert early.code == 3
+        assert "m3sync migrate" in early.err
     assert "applied 0001" in (await m3sync.done("migrate")).out
     assert (await m3sync.done("migrate", "--json")).document() == {"applied": []}
     assert (await m3sync.done("runs", "list", "--json")).document() == []
