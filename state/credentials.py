@@ -47,9 +47,7 @@ async def add(db: Db, vault: Vault, new: NewCredential, *, replace: bool = False
         if row is None and replace:
             row = await database.fetch_one(tx, _SQL["replace"], *values)
         if row is None:
-            raise Conflict(
-                f"There is a credential called {new.name} already.", "Choose another name, or give --replace."
-            )
+            raise _taken(new.name, replace=replace)
         await database.execute(tx, _SQL["announce"])
     return Credential(**row)
 
@@ -130,6 +128,17 @@ async def _row(db: Db, name_or_id: str | UUID) -> Row:
     if row is None:
         raise NotFound(f"There is no credential {name_or_id}.", "`m3sync credentials` lists them.")
     return row
+
+
+def _taken(name: str, *, replace: bool) -> Conflict:
+    if replace:
+        return Conflict(
+            f"There is a credential called {name} already, and it is for the other system.",
+            "Choose another name.",
+        )
+    return Conflict(
+        f"There is a credential called {name} already.", "Choose another name, or give --replace."
+    )
 
 
 def _credential(row: Row) -> Credential:

@@ -21,6 +21,8 @@ _LOOK_EVERY = timedelta(seconds=1)
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH = 100  # sun_path holds 108 bytes
 _LOG_LIMIT = 5_000_000
+# Fast, then immediate shutdown, and how many seconds each is given.
+_ENDINGS = ((signal.SIGINT, 30), (signal.SIGQUIT, 10))
 
 
 @asynccontextmanager
@@ -202,7 +204,7 @@ class Member:
         if running is None:
             return
         alive = _Lock(self._home / "alive.lock")
-        for how, patience in ((signal.SIGINT, 30), (signal.SIGQUIT, 10)):  # fast, then immediate shutdown
+        for how, patience in _ENDINGS:
             with suppress(ProcessLookupError):
                 os.kill(running[0], how)
             deadline = time.monotonic() + patience

@@ -18,7 +18,7 @@ async def test_what_was_set_aside_is_shown_among_the_failed_runs_with_what_to_do
     await put(db, key, 3)
     claim = await claimed(db, key)
     async with database.transaction(db) as tx:
-        await inbox.set_aside(tx, claim, "m3ter answered 500.")
+        await inbox.set_aside(tx, claim, "m3ter answered 500")
     said = f"! {record_id(3)} (Agreements) is set aside after 1 attempt: m3ter answered 500. Mend"
     for more in ((), ("--record", record_id(3)), ("--integration", "Agreements")):
         told = (await m3sync.done("runs", "--failed", *more)).out

@@ -198,6 +198,17 @@ async def test_another_version_s_data_is_refused_and_left_alone(home: Path) -> N
             pass
 
 
+async def test_a_server_that_does_not_stop_is_named_with_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "_ENDINGS", ())
+    with pytest.raises(
+        DatabaseUnavailable, match=r"process \d+\) did not stop. End that process, then start"
+    ):
+        async with embedded.server(home):
+            pass
+
+
 async def test_damaged_settings_are_reported_with_the_server_s_own_words(home: Path) -> None:
     async with embedded.server(home):
         pass

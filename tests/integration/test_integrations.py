@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from state import credentials, field_mappings, integrations
+from state import credentials, entity_runs, field_mappings, integrations, runs
 from state.database import Pool
+from state.entity_models import RunCause
 from state.errors import Conflict, NotFound, VaultError
 from state.models import NewCredential, NewIntegration
 from state.vault import Vault
@@ -40,14 +41,14 @@ async def test_a_credential_opens_with_its_own_key_and_in_its_own_row_only(db: P
 async def test_a_taken_name_is_refused_and_replacing_asks_for_authorization_again(db: Pool) -> None:
     added = await credentials.add(db, VAULT, NEW)
     await credentials.mark_authorized(db, added.credential_id)
-    with pytest.raises(Conflict, match="production already"):
+    with pytest.raises(Conflict, match=r"production already\. Choose another name, or give --replace\."):
         await credentials.add(db, VAULT, NEW)
     other = replace(NEW, secret={"client_secret": "new"})
     replaced = await credentials.add(db, VAULT, other, replace=True)
     assert replaced.credential_id == added.credential_id
     assert not replaced.is_authorized
     assert (await credentials.get(db, VAULT, "production"))[1] == {"client_secret": "new"}
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match=r"for the other system\. Choose another name\.$"):
         await credentials.add(db, VAULT, replace(NEW, system="m3ter"), replace=True)
 
 
@@ -76,16 +77,19 @@ async def test_what_is_in_use_cannot_be_removed(db: Pool) -> None:
 
 
 async def test_what_does_not_exist_is_not_found(db: Pool) -> None:
-    for attempt in (
-        credentials.show(db, "nobody"),
-        credentials.remove(db, uuid4()),
-        field_mappings.get(db, "nothing"),
-        integrations.get(db, "none"),
-        integrations.enable(db, "none"),
-        integrations.add(db, NewIntegration("a", "Account Sync", uuid4())),
-        integrations.connect(db, "none", m3ter_credential_id=uuid4()),
+    for attempt, command in (
+        (credentials.show(db, "nobody"), "credentials"),
+        (credentials.remove(db, uuid4()), "credentials"),
+        (field_mappings.get(db, "nothing"), "mappings"),
+        (integrations.get(db, "none"), "integrations"),
+        (integrations.enable(db, "none"), "integrations"),
+        (integrations.add(db, NewIntegration("a", "Account Sync", uuid4())), "mappings"),
+        (integrations.connect(db, "none", m3ter_credential_id=uuid4()), "credentials"),
+        (entity_runs.ask(db, uuid4(), RunCause.MANUAL), "integrations"),
+        (entity_runs.get(db, uuid4()), "runs"),
+        (runs.get(db, uuid4()), "runs"),
     ):
-        with pytest.raises(NotFound, match="There is no"):
+        with pytest.raises(NotFound, match=f"There is no .* `m3sync {command}` lists"):
             await attempt
 
 
@@ -109,7 +113,7 @@ async def test_an_integration_is_made_connected_switched_and_removed(db: Pool) -
     assert (await integrations.get(db, added.integration_id)).authorized
     gone = await integrations.disconnect(db, "Agreements")
     assert (gone.enabled, gone.authorized, gone.m3ter_credential_id) == (False, False, None)
-    with pytest.raises(Conflict, match="has no Salesforce credential"):
+    with pytest.raises(Conflict, match="has no Salesforce credential and no m3ter credential"):
         await integrations.enable(db, "Agreements")
     back = await integrations.connect(
         *(db, "Agreements"), salesforce_credential_id=added.salesforce_credential_id

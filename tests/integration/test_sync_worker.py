@@ -100,6 +100,10 @@ async def test_a_record_that_always_fails_is_set_aside_and_others_go_on(house: H
     row = await row_of(house, bad)
     assert (row.status, row.attempts) == (InboxStatus.SET_ASIDE, 3)
     assert "500" in row.error or "Internal" in row.error
+    last = (await house.ended_runs(bad))[0]
+    # A try is over for good: what a failure in passing advises, to wait, is said no longer.
+    assert last.message.endswith(row.error)
+    assert last.instruction == f"Mend what the message names, then `m3sync sync {bad}`."
     statuses = [run.status for run in await house.ended_runs(bad)]
     assert statuses == [RunStatus.ERROR, RunStatus.AWAITING_RETRY, RunStatus.AWAITING_RETRY]
     await inbox.put(house.db, row.integration_id, row.object_name, bad, cause=Cause.MANUAL)

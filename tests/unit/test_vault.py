@@ -88,8 +88,11 @@ def test_processes_making_the_key_at_once_agree_on_one(tmp_path: Path) -> None:
 
 
 def test_a_missing_key_file_is_not_made_unasked(tmp_path: Path) -> None:
-    with pytest.raises(VaultError, match="no vault key"):
+    with pytest.raises(VaultError, match="no vault key") as refusal:
         vault.load_key(tmp_path / "vault.key")
+    assert (
+        "restore the key from its backup. If it is lost, make a new one (umask" in refusal.value.instruction
+    )
     assert not (tmp_path / "vault.key").exists()
 
 
