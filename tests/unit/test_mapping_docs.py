@@ -8,7 +8,8 @@ import pytest
 from daemon.to_m3ter import presets
 from daemon.to_m3ter.mapping import document, soql, transforms
 
-TEXT = (Path(__file__).parents[2] / "docs" / "mappings.md").read_text("utf-8")
+REPOSITORY = Path(__file__).parents[2]
+TEXT = (REPOSITORY / "docs" / "mappings.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
 HEAD = 'name = "x"\nflow = "Sales Agreement Sync"\nparent = "Opportunity"\n'
 TIERS = '[lines.Tiers__r]\nobject = "T__c"\nparent_field = "O__c"\n'
@@ -37,3 +38,11 @@ def test_every_transform_is_described_in_its_own_words(name: str) -> None:
 @pytest.mark.parametrize("name", presets.names())
 def test_every_preset_is_named(name: str) -> None:
     assert f"| `{name}` |" in TEXT
+
+
+def test_the_readme_says_which_objects_the_presets_want_selected() -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8").partition("what to select.**")[2]
+    told = " ".join(text.partition("\n3. ")[0].split())
+    for name in ("account", "opportunity", "order"):
+        watched = sorted(document.parse(presets.text(name)).objects_watched)
+        assert f"`{name}` {' and '.join(f'`{each}`' for each in watched)}" in told, name
