@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
+from state import sentence
 from state.entity_models import Copy, CopyAction, CopyStatus
 from state.insight_models import IssueKind, RunStory, Story
 from state.models import InboxRow, InboxStatus, RecordState, SyncStatus
@@ -58,12 +59,12 @@ def _of_copy(copy: Copy) -> str:
             return f"{where} is in Salesforce {done} as of {_at(copy.written_at or copy.changed_at)}."
         case CopyStatus.WAITING if copy.message:
             at = _at(copy.due_at)
-            return f"{where} is to be {what[copy.action]}, again at {at}: {_sentence(copy.message)}"
+            return f"{where} is to be {what[copy.action]}, again at {at}: {sentence.ended(copy.message)}"
         case CopyStatus.WAITING:
             return f"{where} waits since {_at(copy.changed_at)} to be {what[copy.action]} in Salesforce."
         case CopyStatus.REFUSED:
             return (
-                f"{where} is refused by Salesforce: {_sentence(copy.message)} Mend what it names, then "
+                f"{where} is refused by Salesforce: {sentence.ended(copy.message)} Mend what it names, then "
                 f"`m3sync integrations retry {shlex.quote(copy.integration_name)} {copy.m3ter_id}`."
             )
         case _:
@@ -98,12 +99,12 @@ def _of_row(row: InboxRow) -> str:
             )
         case InboxStatus.SET_ASIDE:
             return (
-                f"{where} was set aside after {row.attempts} attempts: {_sentence(row.error or '')} "
+                f"{where} was set aside after {row.attempts} attempts: {sentence.ended(row.error or '')} "
                 f"The next change of the record or `m3sync sync {row.record_id}` tries again."
             )
         case InboxStatus.WAITING if row.error:
             after = f"after {row.attempts} attempts" if row.attempts else "no attempt being used up"
-            return f"{where} is tried again at {_at(row.due_at)}, {after}: {_sentence(row.error)}"
+            return f"{where} is tried again at {_at(row.due_at)}, {after}: {sentence.ended(row.error)}"
         case InboxStatus.WAITING:
             return f"{where} waits for its turn since {_at(row.first_changed_at)}."
 
@@ -125,17 +126,12 @@ def _of_failure(last: RunStory) -> str:
     ended = f"Nothing is planned: the last run ended as {run.status}"
     ended += f" ({run.sync_status})" if run.sync_status else ""
     parts = [ended, *told, run.instruction]
-    return " ".join(_sentence(part) for part in parts if part)
+    return " ".join(sentence.ended(part) for part in parts if part)
 
 
 def _of_object(one: RunObject) -> str:
     failed = f"The {one.object_name} of {one.salesforce_id} failed: "
     return f"{failed if one.action == 'failed' else ''}{one.message}"
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _at(moment: datetime) -> str:

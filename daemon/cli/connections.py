@@ -6,8 +6,7 @@ from uuid import UUID
 from daemon.cli import printing
 from daemon.cli.entity_settings import wrong
 from daemon.cli.session import UNCONFIGURED, CommandFailed
-from daemon.web import wording
-from state import credentials, systems
+from state import credentials, sentence, systems
 from state.database import Db
 from state.errors import NotFound
 from state.models import Credential, Integration
@@ -85,7 +84,7 @@ async def _print_not_accepted(db: Db, credential_id: UUID) -> None:
     kept = await credentials.show(db, credential_id)
     test = f"m3sync credentials test {shlex.quote(kept.name)}"
     if kept.error is not None:
-        said = wording.sentence(kept.error)
+        said = sentence.ended(kept.error)
         printing.line(
             f"! It is not connected: the credential {kept.name} is not accepted. {said} "
             f"When it is mended: {test}",

@@ -11,7 +11,7 @@ from daemon.cli import entity_tables, options, printing, session
 from daemon.cli.options import AsJson
 from daemon.cli.session import CommandFailed, command
 from daemon.web import entity_wording, wording
-from state import entity_runs, inbox, integrations, runs
+from state import entity_runs, inbox, integrations, runs, sentence
 from state.database import Db
 from state.entity_models import EntityRun
 from state.errors import NotFound
@@ -105,7 +105,7 @@ def _print_set_aside(rows: list[InboxRow]) -> None:
         times = "1 attempt" if row.attempts == 1 else f"{row.attempts} attempts"
         printing.line(
             f"! {row.record_id} ({row.integration_name}) is set aside after {times}: "
-            f"{wording.sentence(row.error or '')} "
+            f"{sentence.ended(row.error or '')} "
             f"Mend what the message names, then `m3sync sync {row.record_id}`.",
             "yellow",
         )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.web import wording
+from state import sentence
 from state.entity_insights import EntityStatus
 from state.entity_models import (
     HOURLY,
@@ -88,7 +89,7 @@ def lasted(run: EntityRun) -> str:
 def refusal(issue: CopyIssue) -> str:
     """Salesforce's own message, with its code and the fields that it names."""
     fields = f" [{', '.join(issue.fields)}]" if issue.fields else ""
-    said = wording.sentence(issue.message)
+    said = sentence.ended(issue.message)
     is_named = not issue.code or said.startswith(issue.code)
     return f"{said if is_named else f'{issue.code}: {said}'}{fields}"
 

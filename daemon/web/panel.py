@@ -15,7 +15,7 @@ from markupsafe import Markup
 from daemon import logs
 from daemon.web import answers, api, entity_wording, judging, rereading, telling, wording
 from daemon.web.sources import SOURCES
-from state import entity_insights, entity_runs, insights
+from state import entity_insights, entity_runs, insights, sentence
 from state.entity_models import CopyStatus
 from state.errors import NotFound, StateError
 from state.insight_models import CurrentStatus, RunFilter
@@ -63,7 +63,7 @@ def _environment() -> jinja2.Environment:
         "shown": wording.shown,
         "since": wording.since,
         "lasting": wording.lasting,
-        "sentence": wording.sentence,
+        "sentence": sentence.ended,
         "change": wording.change_text,
         "path": wording.short_path,
         "failure": wording.failure,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from state import sentence
 from state.insight_models import CurrentStatus, Status
 from state.models import RunStatus
 from state.run_models import LogLine, Run
@@ -59,14 +60,9 @@ def is_m3ter_id(given: str) -> bool:
     return _M3TER_ID.fullmatch(given) is not None
 
 
-def sentence(message: str) -> str:
-    """What a system said, with a stop when it said none: something follows."""
-    return message if not message or message.endswith((".", "!", "?", "…")) else f"{message}."
-
-
 def advised(message: str, instruction: str) -> str:
     """What happened, and what to do about it, in one line."""
-    return f"{sentence(message)} {instruction}".strip() if instruction else message
+    return f"{sentence.ended(message)} {instruction}".strip() if instruction else message
 
 
 def lasting(duration: timedelta) -> str:
