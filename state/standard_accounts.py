@@ -22,12 +22,19 @@ async def put(db: Db, m3ter_org_id: str, pairs: Sequence[tuple[str, str]]) -> No
         await database.execute(db, _SQL["put"], m3ter_org_id, list(m3ter_ids), list(salesforce_ids))
 
 
-async def forget_unseen(
-    db: Db, m3ter_org_id: str, since: datetime, among: Collection[str] | None = None
-) -> None:
-    """What m3ter did not say since then, of these m3ter accounts; None is all."""
+async def unseen(
+    db: Db, m3ter_org_id: str, since: datetime, among: Collection[str] | None, after: str
+) -> list[str]:
+    """The first hundred m3ter accounts after this one, by id, of which m3ter did not say something again
+    since then: among these, None is all."""
     ids = None if among is None else list(among)
-    await database.execute(db, _SQL["forget_unseen"], m3ter_org_id, since, ids)
+    rows = await database.fetch(db, _SQL["unseen"], m3ter_org_id, since, ids, after)
+    return [row["m3ter_id"] for row in rows]
+
+
+async def forget_unseen(db: Db, m3ter_org_id: str, since: datetime, among: Collection[str]) -> None:
+    """What m3ter did not say since then, of these m3ter accounts."""
+    await database.execute(db, _SQL["forget_unseen"], m3ter_org_id, since, list(among))
 
 
 async def known(db: Db, m3ter_org_id: str, m3ter_ids: Collection[str]) -> dict[str, str]:

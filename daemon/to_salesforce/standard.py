@@ -62,27 +62,40 @@ async def _plainly(question: Question) -> Page:
 
 
 async def _read(place: Place, ids: Collection[str] | None, ask: Callable[[Question], Awaitable[Page]]) -> int:
+    """A list that is paged while others write to it passes over mappings: before one is forgotten, m3ter is
+    asked for those of just its account."""
+    org_id, after = place.organization.m3ter.org_id, ""
+    begun, calls = await standard_accounts.now(place.db), 0
+    try:
+        calls += await _listed(place, ids, ask)
+        while unseen := await standard_accounts.unseen(place.db, org_id, begun, ids, after):
+            calls += await _listed(place, unseen, ask)
+            await standard_accounts.forget_unseen(place.db, org_id, begun, unseen)
+            after = unseen[-1]
+    except RejectedError as error:
+        log.warning("external mappings not read", integration=place.name, reason=error.message)
+    return calls
+
+
+async def _listed(
+    place: Place, ids: Collection[str] | None, ask: Callable[[Question], Awaitable[Page]]
+) -> int:
+    """Keep what m3ter's list says of these accounts, None is all; how many calls that needed."""
     m3ter = place.organization.m3ter
-    begun, calls, token = await standard_accounts.now(place.db), 0, None
     filters: dict[str, Any] = {"externalSystemId": SALESFORCE, "m3terIds": ids}
 
     async def page_at(at: str | None) -> Page:
         return await ask(lambda: m3ter.page(EntityKind.EXTERNAL_MAPPING, at, **filters))
 
-    try:
-        while True:
-            page = await page_at(token)
-            calls += 1
-            pairs = [pair for entity in page.entities for pair in _told(entity)]
-            await standard_accounts.put(place.db, m3ter.org_id, pairs)
-            token = page.next_token
-            if token is None:
-                break
-    except RejectedError as error:
-        log.warning("external mappings not read", integration=place.name, reason=error.message)
-        return calls
-    await standard_accounts.forget_unseen(place.db, m3ter.org_id, begun, ids)
-    return calls
+    calls, token = 0, None
+    while True:
+        page = await page_at(token)
+        calls += 1
+        pairs = [pair for entity in page.entities for pair in _told(entity)]
+        await standard_accounts.put(place.db, m3ter.org_id, pairs)
+        token = page.next_token
+        if token is None:
+            return calls
 
 
 def _told(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -12,10 +12,17 @@ FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[]) AS g (m3ter_id, sale
 ORDER BY g.m3ter_id, g.salesforce_id
 ON CONFLICT (m3ter_org_id, m3ter_id, salesforce_id) DO UPDATE SET seen_at = excluded.seen_at;
 
+-- unseen --
+-- The first accounts after $4, as many as m3ter is asked for in one call, of which it did not say something again
+-- since $2: among $3, of all for null
+SELECT DISTINCT m3ter_id FROM standard_accounts
+WHERE m3ter_org_id = $1 AND seen_at < $2 AND ($3::text[] IS NULL OR m3ter_id = ANY($3)) AND m3ter_id > $4
+ORDER BY m3ter_id LIMIT 100;
+
 -- forget_unseen --
--- m3ter did not say so since $2: of the accounts $3, of all for null
+-- m3ter did not say so of $3 since $2
 DELETE FROM standard_accounts
-WHERE m3ter_org_id = $1 AND seen_at < $2 AND ($3::text[] IS NULL OR m3ter_id = ANY($3));
+WHERE m3ter_org_id = $1 AND seen_at < $2 AND m3ter_id = ANY($3::text[]);
 
 -- known --
 -- The Account of each of $2: of several the first by id, so that it stays the same, and none that is known to be

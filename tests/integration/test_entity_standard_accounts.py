@@ -1,11 +1,16 @@
 """The lookup to the standard Account: as external mappings in m3ter say, whoever made them."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from connectors.sandbox.m3ter.tables import Page, Table
 from state import database, record_states
 from state.entity_models import EntityType
 from state.models import RecordState
 from tests.acceptance import entity_customers as customers
 from tests.acceptance.house import House, until
-from tests.integration import copying
+from tests.integration import copying, lagging
 
 ACCOUNT = EntityType.ACCOUNT
 LIST = "m3ter list externalmappings"
@@ -43,6 +48,44 @@ async def test_a_mapping_that_only_m3ter_holds_fills_it_and_one_that_is_gone_emp
     await house.m3ter("DELETE", f"/externalmappings/{mapping_id}")
     assert (await copying.once(house, sync)).written == 1
     assert await lookup(house, m3ter_id) is None
+
+
+@contextmanager
+def passed_over(house: House, mapping_id: str) -> Iterator[None]:
+    """The list of all mappings has shifted by one between two of its pages; who asks for one gets it."""
+    table: Table = lagging.organization(house).store.tables["ExternalMapping"]
+
+    def page(size: int, position: int | None, picked: list[int] | None, fits: Callable[[Any], bool]) -> Page:
+        is_shifted = picked is None or len(picked) > 1
+        return Table.page(
+            table,
+            size,
+            position,
+            picked,
+            lambda each: fits(each) and not (is_shifted and each["id"] == mapping_id),
+        )
+
+    table.page = page  # type: ignore[method-assign]  # for the time of this test
+    try:
+        yield
+    finally:
+        del table.page
+
+
+async def test_a_mapping_that_a_shifting_list_passes_over_is_asked_for_before_it_is_forgotten(
+    house: House,
+) -> None:
+    ids = await copying.load(house, "Account", copying.rows(3))
+    record_id = await standard(house)
+    mappings = [await mapped(house, m3ter_id, record_id) for m3ter_id in ids]
+    sync = await copying.added(house, ACCOUNT)
+    assert (await copying.once(house, sync)).written == 3
+    await house.m3ter("DELETE", f"/externalmappings/{mappings[0]}")
+    with passed_over(house, mappings[1]):
+        run = await copying.once(house, sync)
+    assert [await lookup(house, each) for each in ids] == [None, record_id, record_id]
+    assert (run.written, run.calls[LIST]) == (1, 2)
+    assert (await copying.once(house, sync)).calls[LIST] == 1
 
 
 async def test_a_mapping_made_later_fills_it_though_the_account_stays_as_it_is(house: House) -> None:
