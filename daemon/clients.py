@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import shlex
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from connectors.salesforce.rest import Salesforce
 from daemon.catalogue import Catalogue, Freshness
 from daemon.rotation import Rotation
 from daemon.standing import Standing
-from state import credentials
+from state import credentials, sentence
 from state.database import Pool
 from state.errors import VaultError
 from state.models import Credential
@@ -156,7 +157,7 @@ class Links:
         return link
 
     async def _open_org(self, found: Credential, secret: Mapping[str, Any], closing: AsyncExitStack) -> Org:
-        model = _valid(SalesforceCredential, found, secret)
+        model = usable(SalesforceCredential, found, secret)
 
         def rotated(kept: Mapping[str, Any]) -> None:
             link = self._orgs.get(found.credential_id)
@@ -177,7 +178,7 @@ class Links:
     async def _open_organization(
         self, found: Credential, secret: Mapping[str, Any], closing: AsyncExitStack
     ) -> Organization:
-        model = _valid(M3terCredential, found, secret)
+        model = usable(M3terCredential, found, secret)
         limits = self._patience.m3ter
         # m3ter counts per organization, whichever credential asks.
         pacer = self._pacers.setdefault(model.org_id, Pacer(limits.per_second))
@@ -193,14 +194,26 @@ async def _close_others(links: dict[UUID, Link[T]], numbers: Collection[int]) ->
             await link.closing.aclose()
 
 
-def _valid(model: type[M], found: Credential, secret: Mapping[str, Any]) -> M:
+def usable(model: type[M], found: Credential, secret: Mapping[str, Any]) -> M:
+    """A credential that is kept, as its system's client takes it. Raises VaultError for one that it does not
+    take."""
     try:
         return model.model_validate(secret)
     except ValidationError as error:
-        problem = error.errors(include_input=False)[0]
+        again = f"m3sync credentials add {shlex.quote(found.name)} --system {found.system} --replace"
         raise VaultError(
-            f"The credential {found.name} is incomplete: {problem['msg']}.", "Add the credential again."
+            f"The credential {found.name} cannot be used: {unfit(error)}", f"Give it again: {again}"
         ) from None
+
+
+def unfit(error: ValidationError) -> str:
+    """The first thing wrong with a credential, and where; never what was given, it may be the secret."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    field_name = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if reason == first["msg"]:  # pydantic's own words
+        reason = f"{reason[:1].lower()}{reason[1:]}"
+    return sentence.ended(f"{field_name}: {reason}" if field_name else reason)
 
 
 def _digest(secret: Mapping[str, Any]) -> str:

@@ -19,17 +19,19 @@ async def ids(db: Db, salesforce: str | None, m3ter: str | None) -> tuple[UUID |
     """Of the credentials of these names. Raises CommandFailed for one that is not there, or for the other
     system."""
     found = [
-        fitting(await _kept(db, name), name, system).credential_id if name is not None else None
+        (await credential(db, name, system)).credential_id if name is not None else None
         for system, name in (("salesforce", salesforce), ("m3ter", m3ter))
     ]
     return found[0], found[1]
 
 
-async def _kept(db: Db, name: str) -> Credential | None:
+async def credential(db: Db, name: str, system: str) -> Credential:
+    """The one of this name for this system. Raises CommandFailed."""
     try:
-        return await credentials.show(db, name)
+        kept = await credentials.show(db, name)
     except NotFound:
-        return None
+        kept = None
+    return fitting(kept, name, system)
 
 
 def fitting(kept: Credential | None, name: str, system: str) -> Credential:

@@ -12,6 +12,7 @@ from connectors.m3ter import rest as m3ter_rest
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce import rest as salesforce_rest
 from connectors.salesforce.models import SalesforceCredential
+from daemon import clients
 from daemon.cli import entering, options, printing, session
 from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, CommandFailed, Session, command
@@ -90,7 +91,7 @@ async def prove(name: Name, *, as_json: AsJson = False) -> int | None:
     """Log in with a credential and say whether its system accepts it."""
     async with session.opened() as opened:
         kept, secret = await credentials.get(opened.db, await opened.vault(), name)
-        credential = entering.parse(kept.system, secret)
+        credential = clients.usable(entering.MODELS[kept.system], kept, secret)
         if not as_json:
             await _try(opened, kept, credential)
             return None

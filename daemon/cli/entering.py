@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from connectors import http
 from connectors.m3ter.models import M3terCredential
 from connectors.salesforce.models import SalesforceCredential
+from daemon import clients
 from daemon.cli import reading
 from daemon.cli.session import WRONG_USAGE, CommandFailed
 from state.models import NewCredential
@@ -33,13 +34,8 @@ def parse(system: str, given: Mapping[str, Any]) -> SystemCredential:
     try:
         return model.model_validate(dict(given))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
-        place = f"{field}: " if field else ""
-        end = "" if reason.endswith((".", "?")) else "."
         raise CommandFailed(
-            f"The {system} credential cannot be used: {place}{reason[:1].lower()}{reason[1:]}{end}",
+            f"The {system} credential cannot be used: {clients.unfit(error)}",
             "Nothing was stored. Correct it and enter it again.",
         ) from None
 

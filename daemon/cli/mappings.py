@@ -10,7 +10,8 @@ import typer
 from connectors.m3ter import shapes
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
-from daemon.cli import options, printing, reading, session
+from daemon import clients
+from daemon.cli import connections, options, printing, reading, session
 from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, Session, command
 from daemon.doctor import proving
@@ -190,14 +191,9 @@ async def _salesforce(opened: Session, name: str | None) -> SalesforceCredential
                 exit_code=WRONG_USAGE if known else session.UNCONFIGURED,
             )
         name = known[0]
-    kept, secret = await credentials.get(opened.db, await opened.vault(), name)
-    if kept.system != "salesforce":
-        raise CommandFailed(
-            f"The credential {name} is for {kept.system}.",
-            "Choose one for Salesforce.",
-            exit_code=WRONG_USAGE,
-        )
-    return SalesforceCredential.model_validate(secret)
+    chosen = await connections.credential(opened.db, name, "salesforce")
+    kept, secret = await credentials.get(opened.db, await opened.vault(), chosen.credential_id)
+    return clients.usable(SalesforceCredential, kept, secret)
 
 
 async def _describes(made: document.Mapping, credential: SalesforceCredential) -> described.Describes:
