@@ -73,8 +73,8 @@ class Attempt:
             # One bad record must stop only itself, even when the fault is ours.
             log.exception("unexpected failure", record_id=self.claim.record_id)
             unexpected = TransientError(
-                f"Unexpected {type(error).__name__}: {error}",
-                instruction="This is a fault of m3sync: report it with the log line of this moment.",
+                f"This is a fault of m3sync, {type(error).__name__}: {error}",
+                instruction="Report it with the log line of this moment.",
             )
             return await self._failed(unexpected)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from connectors.errors import TransientError
 from daemon.outcomes import Action, SyncResult
 from daemon.to_m3ter.ledger import Ledger
+from state import sentence
 
 # m3ter names what is in the way: "Commitment would overlap with existing Commitment <id>".
 _M3TER_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
@@ -25,8 +26,9 @@ async def found(ledger: Ledger, result: SyncResult, own: Collection[str]) -> Tra
             others = [f"{object_name} {each}" for object_name, each in holders if each not in own]
             if others:
                 return TransientError(
-                    f"{item.object_name} of {item.salesforce_id}: {item.message}",
-                    instruction=f"That is what Salesforce {others[0]} is in m3ter. It is tried again, as "
-                    "that may make way; if it does not, change one of the two.",
+                    f"{item.object_name} of {item.salesforce_id}: {sentence.ended(item.message)} "
+                    f"That is what Salesforce {others[0]} is in m3ter.",
+                    instruction="It is tried again, as that may make way; if it does not, change one of the "
+                    "two.",
                 )
     return None

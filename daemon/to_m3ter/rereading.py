@@ -93,8 +93,8 @@ class Rereader:
                 "unexpected failure", object_name=reread.object_name, reread_id=str(reread.reread_id)
             )
             unexpected = TransientError(
-                f"Unexpected {type(error).__name__}: {error}",
-                instruction="This is a fault of m3sync: report it with the log line of this moment.",
+                f"This is a fault of m3sync, {type(error).__name__}: {error}",
+                instruction="Report it with the log line of this moment.",
             )
             await self._later(reread, unexpected)
 

@@ -42,8 +42,8 @@ async def carry_out(place: Place, turn: Turn) -> None:
             await _end(place, turn, RunStatus.ERROR, message, error.instruction)
     except Exception as error:
         log.exception("unexpected failure", **_facts(place, turn))
-        message = f"Unexpected {type(error).__name__}: {error}"
-        instruction = "This is a fault of m3sync: report it with the log line of this moment."
+        message = f"This is a fault of m3sync, {type(error).__name__}: {error}"
+        instruction = "Report it with the log line of this moment."
         await _end(place, turn, RunStatus.ERROR, message, instruction)
     else:
         await _end(place, turn, RunStatus.COMPLETE, "", "")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from daemon.to_m3ter import presets
+from connectors.salesforce.models import Record
+from daemon.to_m3ter import graph, presets
 from state import inbox, insights
 from state.database import Pool
 from state.models import Cause, InboxStatus, RunStatus
@@ -95,3 +96,19 @@ async def test_a_line_whose_parent_cannot_be_asked_for_is_an_issue_until_it_can(
         await until(ended(house, record_id, RunStatus.COMPLETE))
     assert await issues(house) == []
     assert await house.db.fetchval("SELECT count(*) FROM record_states WHERE record_id = $1", line_id) == 0
+
+
+async def test_a_record_over_which_m3sync_itself_fails_keeps_whose_fault_it_is(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> Record:
+        raise KeyError("Amount")
+
+    monkeypatch.setattr(graph, "read", fails)
+    record_id = await id_of(house, SEATS)
+    await hear(house, "Opportunity", record_id)
+    async with working(house):
+        await until(ended(house, record_id, RunStatus.ERROR))
+    row = await row_of(house, record_id)
+    assert row.status is InboxStatus.SET_ASIDE
+    assert row.error == "This is a fault of m3sync, KeyError: 'Amount'"
