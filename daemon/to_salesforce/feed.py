@@ -44,23 +44,27 @@ class Feed:
         if not new:
             return False
         ids = list(dict.fromkeys(told.m3ter_id for told in new if told.m3ter_id))
-        # All are read before any is kept, so that a failure leaves the place where it was.
-        pages = [
-            await keeping.look_up(self.place, ids[at : at + _IDS_A_CALL])
-            for at in range(0, len(ids), _IDS_A_CALL)
-        ]
-        await standard.refresh_of(self.place, ids)
-        seen = Seen.of(found, ids, [entity for page in pages for entity in page])
+        deleted = frozenset(told.m3ter_id for told in found if told.is_deletion)
         newest = max(found, key=lambda told: told.at)
         is_further = sync.feed_at is None or newest.at > sync.feed_at
-        is_needed = False
-        if seen.entities or seen.gone or is_further:
-            kept = await self._keep(seen, newest if is_further else None)
+        is_needed, unsure = False, set[str]()
+        # So many at a time are in memory. The place moves with the last of them, so that a failure passes
+        # over nothing: what was kept before it is met again as it is.
+        for at in range(0, max(len(ids), 1), _IDS_A_CALL):
+            seen = await self._look_up(ids[at : at + _IDS_A_CALL], deleted)
+            is_last = at + _IDS_A_CALL >= len(ids)
+            kept = await self._keep(seen, newest if is_further and is_last else None)
             if kept is None:
                 return False  # read for settings that are not those any more: their task reads it again
-            is_needed = kept
-        self._remember(found, seen.unsure)
+            is_needed = is_needed or kept
+            unsure |= seen.unsure
+        self._remember(found, unsure)
         return is_needed
+
+    async def _look_up(self, ids: Collection[str], deleted: Collection[str]) -> "Seen":
+        entities = await keeping.look_up(self.place, ids)
+        await standard.refresh_of(self.place, ids)
+        return Seen.of(ids, deleted, entities)
 
     async def _since(self, sync: EntitySync) -> datetime | None:
         """Up to when events were read; at first, when the latest scan began. None: there was no scan yet."""
@@ -88,6 +92,8 @@ class Feed:
 
     async def _keep(self, seen: "Seen", newest: Told | None) -> bool | None:
         """Whether something is to be written; None when the integration is not what it was read for."""
+        if not (seen.entities or seen.gone or newest):
+            return False
         place = self.place
         mapper = await describing.mapper(place)
         async with transaction(place.db) as tx:
@@ -128,7 +134,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the look-up of the told ids came to; `unsure` are those not shown as the events tell.
+    """What the look-up of some of the told ids came to; `unsure` are those not shown as the events tell.
 
     m3ter's list may lag behind its events: one it does not give is gone only if its deletion was told, and
     one whose deletion was told is gone only once the list agrees.
@@ -139,11 +145,10 @@ class Seen:
     unsure: frozenset[str]
 
     @classmethod
-    def of(cls, found: Collection[Told], ids: Collection[str], entities: list[dict[str, Any]]) -> "Seen":
+    def of(cls, ids: Collection[str], deleted: Collection[str], entities: list[dict[str, Any]]) -> "Seen":
         there = {keeping.id_of(entity) for entity in entities}
-        deleted = {told.m3ter_id for told in found if told.is_deletion}
         return cls(
             [entity for entity in entities if keeping.id_of(entity) not in deleted],
-            frozenset((set(ids) & deleted) - there),
+            frozenset(set(ids).intersection(deleted) - there),
             frozenset(each for each in ids if (each in there) == (each in deleted)),
         )
