@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli import configured, planning, printing, session, toml_text
+from daemon.cli import configured, planning, printing, session, toml_text, writing
 from daemon.cli.options import AsJson
 from daemon.cli.planning import Change, Present
 from daemon.cli.session import WRONG_USAGE, CommandFailed, command
@@ -101,15 +101,7 @@ async def export(
     """Write the configuration as `apply` reads it: credentials by name, never a secret."""
     async with session.opened() as opened:
         now = await planning.present(opened.db)
-    text = toml_text.document(_tables(now))
-    if out is None:
-        printing.raw(text)
-        return
-    try:
-        out.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise CommandFailed(f"{out} cannot be written: {error.strerror}.", "Name another file.") from None
-    printing.line(f"Wrote {out}.")
+    writing.text(toml_text.document(_tables(now)), out)
 
 
 def _tables(now: Present) -> dict[str, dict[str, dict[str, Any]]]:

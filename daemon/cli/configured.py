@@ -106,7 +106,7 @@ class Document(_Table):
 
 def read(file: Path) -> tuple[Document, dict[str, str]]:
     """The document and the text of each of its field mappings. Raises CommandFailed naming the place."""
-    text, place = _text(file), _place(file)
+    text, place = reading.text(file), reading.place(file)
     try:
         found = Document.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -120,19 +120,7 @@ def _mapping(file: Path, table: MappingTable) -> str:
     if table.document is not None:
         return table.document
     beside = Path() if file == reading.STANDARD_INPUT else file.parent
-    return _text(beside / (table.file or ""))
-
-
-def _place(file: Path) -> str:
-    return "Standard input" if file == reading.STANDARD_INPUT else str(file)
-
-
-def _text(file: Path) -> str:
-    try:
-        return reading.whole(file).decode("utf-8-sig")  # some editors begin with a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise wrong(f"{_place(file)} cannot be read: {reason}.", "Name a TOML file in UTF-8.") from None
+    return reading.text(beside / (table.file or ""))
 
 
 def _explained(file: str, error: ValidationError | RecursionError) -> Exception:

@@ -11,7 +11,7 @@ from connectors.m3ter import shapes
 from connectors.salesforce import rest
 from connectors.salesforce.models import SalesforceCredential
 from daemon import clients
-from daemon.cli import connections, options, printing, reading, session
+from daemon.cli import connections, options, printing, reading, session, writing
 from daemon.cli.options import AsJson
 from daemon.cli.session import FAILED, WRONG_USAGE, CommandFailed, Session, command
 from daemon.doctor import proving
@@ -112,12 +112,7 @@ def _given(file: Path | None, preset: str | None) -> str:
     if preset is not None:
         return presets.text(preset)
     assert file is not None  # noqa: S101 - exactly one was given
-    try:
-        data = reading.whole(file)
-        return data.decode("utf-8-sig")  # some editors begin a file with a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CommandFailed(f"{file} cannot be read: {reason}.", "Name a TOML file in UTF-8.") from None
+    return reading.text(file)
 
 
 @group.command()
@@ -128,14 +123,7 @@ async def export(
     """Write a field mapping's document as it was imported."""
     async with session.opened() as opened:
         kept = await field_mappings.get(opened.db, name)
-    if to is None:
-        printing.raw(kept.document)
-        return
-    try:
-        to.write_text(kept.document, encoding="utf-8")
-    except OSError as error:
-        raise CommandFailed(f"{to} cannot be written: {error.strerror}.", "Name another file.") from None
-    printing.line(f"Wrote {to}.")
+    writing.text(kept.document, to)
 
 
 @group.command()

@@ -4,7 +4,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from daemon.cli.session import CommandFailed
+from daemon.cli.session import WRONG_USAGE, CommandFailed
 
 STANDARD_INPUT = Path("-")
 LONGEST = 1_000_000  # bytes; neither a credential, a key nor a field mapping comes near
@@ -23,3 +23,19 @@ def whole(path: Path) -> bytes:
             "Nothing was stored. Name another file.",
         )
     return data
+
+
+def text(path: Path) -> str:
+    """All of a text in UTF-8. Raises CommandFailed."""
+    try:
+        return whole(path).decode("utf-8-sig")  # some editors begin with a byte order mark
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CommandFailed(
+            f"{place(path)} cannot be read: {reason}.", "Name a TOML file in UTF-8.", exit_code=WRONG_USAGE
+        ) from None
+
+
+def place(path: Path) -> str:
+    """How it is called."""
+    return "Standard input" if path == STANDARD_INPUT else str(path)

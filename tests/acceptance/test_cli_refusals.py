@@ -23,6 +23,7 @@ def m3sync(tmp_path: Path) -> Commands:
         (("credentials", "add", "x", "--system", "other"), "'other' is not one of"),
         (("credentials", "add", "x", "--system", "m3ter"), "Standard input is no terminal"),
         (("mappings", "import"), "Say where the field mapping is"),
+        (("mappings", "import", "/none"), "/none cannot be read: No such file or directory."),
         (("integrations", "connect", "x"), "No credential was named"),
         (("sandbox", "--empty", "--scale", "3"), "exclude one another"),
         (("apply",), "Missing argument 'FILE'"),
