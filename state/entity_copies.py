@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from state import database, sql
+from state import database, entity_siblings, sql
 from state.database import Connection, Db, Row
 from state.entity_models import (
     Backlog,
@@ -88,7 +88,8 @@ async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[st
 
 async def kept_elsewhere(db: Db, integration_id: UUID, m3ter_ids: Collection[str]) -> set[str]:
     """Those whose record another integration that is switched on keeps too."""
-    rows = await database.fetch(db, _SQL["shared"], integration_id, list(m3ter_ids))
+    others = await entity_siblings.with_same_records(db, integration_id)
+    rows = await database.fetch(db, _SQL["shared"], others, list(m3ter_ids))
     return {row["m3ter_id"] for row in rows}
 
 
@@ -146,14 +147,17 @@ async def written(tx: Connection, integration_id: UUID, results: Sequence[Writte
         return
     ids = [each.m3ter_id for each in results]
     columns = _columns((each.m3ter_id, each.digest, each.salesforce_id) for each in results)
-    await _hold(tx, integration_id, ids)
+    undone = [each.m3ter_id for each in results if each.digest in (CopyAction.MARK, CopyAction.DELETE)]
+    others = await entity_siblings.with_same_records(tx, integration_id) if undone else []
+    await _hold(tx, integration_id, ids, *others)
     await database.execute(tx, _SQL["written"], integration_id, *columns)
     if gone_too := [each.m3ter_id for each in results if each.digest == CopyAction.DELETE]:
         await database.execute(tx, _SQL["deleted"], integration_id, gone_too)
     if created := [each.m3ter_id for each in results if each.was_created]:
-        await database.execute(tx, _SQL["adopt_orphans"], integration_id, created)
-    if undone := [each.m3ter_id for each in results if each.digest in (CopyAction.MARK, CopyAction.DELETE)]:
-        await database.execute(tx, _SQL["undone"], integration_id, undone)
+        beside = [each.integration_id for each in await entity_siblings.of(tx, integration_id)]
+        await database.execute(tx, _SQL["adopt_orphans"], integration_id, beside, created)
+    if others:
+        await database.execute(tx, _SQL["undone"], others, undone)
     await database.execute(tx, _SQL["adopt"], integration_id, *columns)
 
 
@@ -215,7 +219,8 @@ async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: 
     if not ids:
         return 0
     shared = set[str]()
-    if action is not Removal.KEEP and await database.fetch_value(tx, _SQL["beside"], integration_id):
+    if action is not Removal.KEEP and await entity_siblings.with_same_records(tx, integration_id):
+        await database.execute(tx, _SQL["decide"], integration_id)
         shared = await kept_elsewhere(tx, integration_id, ids)
     count = 0
     if shared:
@@ -226,8 +231,9 @@ async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: 
     return count + await database.execute(tx, _SQL["remove"], integration_id, rest, action.value)
 
 
-async def _hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str]) -> None:
-    await database.execute(tx, _SQL["hold"], integration_id, list(m3ter_ids))
+async def _hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], *others: UUID) -> None:
+    """The copies of other integrations too, so that all that a transaction takes is taken in one order."""
+    await database.execute(tx, _SQL["hold"], [integration_id, *others], list(m3ter_ids))
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

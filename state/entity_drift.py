@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from state import database, sql
+from state import database, entity_siblings, sql
 from state.database import Connection, Db, Row
 from state.entity_models import CopyAction, CopyStatus, KnownCopy
 
@@ -55,9 +55,11 @@ async def want_anew(tx: Connection, integration_id: UUID, drifts: Sequence[Drift
     A record that is gone is made anew by its external id, for all integrations that write to it. A copy that
     has changed since it was seen is left alone: it is dealt with anyway.
     """
-    await database.execute(tx, _SQL["hold"], integration_id, [each.held.m3ter_id for each in drifts])
+    beside = await entity_siblings.with_same_records(tx, integration_id)
+    ids = [each.held.m3ter_id for each in drifts]
+    await database.execute(tx, _SQL["hold"], [integration_id, *beside], ids)
     columns = (
-        [each.held.m3ter_id for each in drifts],
+        ids,
         [each.held.known.digest for each in drifts],
         [each.held.salesforce_id for each in drifts],
         [each.there for each in drifts],
@@ -65,7 +67,7 @@ async def want_anew(tx: Connection, integration_id: UUID, drifts: Sequence[Drift
     number = await database.execute(tx, _SQL["want_anew"], integration_id, *columns)
     number += await database.execute(tx, _SQL["mark_anew"], integration_id, *columns)
     if lost := [each.held.m3ter_id for each in drifts if each.there is None]:
-        await database.execute(tx, _SQL["lost_beside"], integration_id, lost)
+        await database.execute(tx, _SQL["lost_beside"], beside, lost)
     return number
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from daemon import echoes
 from daemon.to_salesforce.mapping import records
 from daemon.to_salesforce.place import Place
-from state import entity_parents
+from state import entity_parents, entity_siblings
 from state.entity_models import CopyAction, Waiting
 from state.own_writes import OwnWrite
 
@@ -26,13 +26,13 @@ async def writes(place: Place, rows: Sequence[Waiting]) -> list[OwnWrite]:
 async def _parents(place: Place, rows: Sequence[Waiting]) -> _Parents:
     """Record ids by relationship and external id."""
     found: dict[str, Mapping[str, str]] = {}
+    siblings = await entity_siblings.of(place.db, place.integration_id)
     for field in place.target.fields:
         if field.relation is not None:
             named = (row.payload.get(field.relationship) for row in rows if row.payload)
             ids = {str(each[field.relation_key]) for each in named if isinstance(each, Mapping)}
-            found[field.relationship] = await entity_parents.records(
-                place.db, place.integration_id, field.relation, ids
-            )
+            copied_by = [each.integration_id for each in siblings if each.entity_type.value == field.relation]
+            found[field.relationship] = await entity_parents.records(place.db, copied_by, ids)
     return found
 
 

@@ -7,7 +7,7 @@ from daemon.to_salesforce import lanes, standard
 from daemon.to_salesforce.mapping.derivations import Links
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.targets import ENTITY_TYPES, Target, TargetField
-from state import entity_syncs, standard_accounts
+from state import entity_parents, entity_siblings, entity_syncs, standard_accounts
 from state.database import Db
 from state.entity_models import EntitySync, EntitySyncSettings
 
@@ -16,19 +16,19 @@ _STANDARD = "Account"
 
 async def of(db: Db, place: Place, entities: Sequence[Mapping[str, Any]]) -> Links:
     """The links of these entities, as the database knows them now."""
-    siblings = [each for each in await entity_syncs.enabled(db) if is_beside(place.sync, each)]
+    siblings = await beside(db, place)
     copied = {each.settings.entity_type.value for each in siblings}
     return Links(
         await _standard_accounts(db, place, entities),
         frozenset(ENTITY_TYPES) - copied,
-        _uncopied(place.target, siblings, entities),
+        await _uncopied(db, place.target, siblings, entities),
     )
 
 
-def is_beside(one: EntitySync, other: EntitySync) -> bool:
-    """Whether the other's copies may be parents of this one's: same namespace, same credentials."""
-    same = (one.settings.namespace, one.integration.salesforce_credential_id)
-    return same == (other.settings.namespace, other.integration.salesforce_credential_id)
+async def beside(db: Db, place: Place) -> list[EntitySync]:
+    """Those whose copies may be parents of this one's, itself too: in the same namespace of the same org."""
+    ids = {each.integration_id for each in await entity_siblings.of(db, place.integration_id)}
+    return [each for each in await entity_syncs.list_all(db) if each.integration.integration_id in ids]
 
 
 async def _standard_accounts(
@@ -40,21 +40,23 @@ async def _standard_accounts(
     return await standard_accounts.known(db, place.organization.m3ter.org_id, ids)
 
 
-def _uncopied(
-    target: Target, siblings: Collection[EntitySync], entities: Sequence[Mapping[str, Any]]
+async def _uncopied(
+    db: Db, target: Target, siblings: Collection[EntitySync], entities: Sequence[Mapping[str, Any]]
 ) -> frozenset[str]:
-    """The parents named by these entities that no integration copies, by the account lists of theirs.
+    """The parents named by these entities that no integration copies, by the account lists of theirs; of one
+    that is switched off those that are not there.
 
     A parent belongs to the account that its child names, an Account to itself.
     """
     found = set[str]()
     for field in target.fields:
         if field.relation:
-            parents = [
-                each.settings for each in siblings if each.settings.entity_type.value == field.relation
-            ]
+            parents = [each for each in siblings if each.settings.entity_type.value == field.relation]
+            lists = [each.settings for each in parents if each.integration.enabled]
+            idle = [each.integration.integration_id for each in parents if not each.integration.enabled]
             named = {_parent(field, entity) for entity in entities if entity.get(field.source)}
-            found |= {parent_id for parent_id, account_id in named if not _is_copied(parents, account_id)}
+            uncopied = {parent_id for parent_id, account_id in named if not _is_copied(lists, account_id)}
+            found |= uncopied - (await entity_parents.records(db, idle, uncopied)).keys()
     return frozenset(found)
 
 

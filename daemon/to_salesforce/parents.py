@@ -7,7 +7,7 @@ import structlog
 from daemon.to_salesforce import linking
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Turn
-from state import entity_runs, entity_syncs
+from state import entity_runs
 from state.entity_models import EntitySync
 from state.models import RunStatus
 
@@ -33,8 +33,8 @@ async def wait(place: Place, turn: Turn) -> None:
 async def _awaited(place: Place, until: datetime) -> EntitySync | None:
     relations = {field.relation for field in place.target.fields if field.relation}
     relations.discard(place.target.entity_type)
-    for each in await entity_syncs.enabled(place.db):
-        is_parent = each.settings.entity_type.value in relations and linking.is_beside(place.sync, each)
+    for each in await linking.beside(place.db, place):
+        is_parent = each.integration.enabled and each.settings.entity_type.value in relations
         if is_parent and each.first_completed_at is None and await _may_complete(place, each, until):
             return each
     return None

@@ -63,50 +63,26 @@ SELECT ARRAY(
 ) AS m3ter_ids, (SELECT max(m3ter_id) FROM slice) AS latest;
 
 -- hold --
--- Locked in one order, so that nobody waits for another in a circle
-SELECT FROM entity_copies WHERE integration_id = $1 AND m3ter_id = ANY($2::text[])
-ORDER BY m3ter_id FOR NO KEY UPDATE;
+-- Locked in one order, so that nobody waits for another in a circle; $1 integrations
+SELECT FROM entity_copies WHERE integration_id = ANY($1::uuid[]) AND m3ter_id = ANY($2::text[])
+ORDER BY m3ter_id, integration_id FOR NO KEY UPDATE;
 
--- beside --
--- Waits until no other integration with the same records decides what it lets go of; no row when there is none
-SELECT true FROM (
-    SELECT mine.integration_id, mine.entity_type, mine.namespace, own.salesforce_credential_id
-    FROM entity_syncs mine JOIN integrations own USING (integration_id)
-    WHERE mine.integration_id = $1 AND EXISTS (
-        SELECT FROM entity_syncs s JOIN integrations i USING (integration_id)
-        WHERE s.integration_id <> $1 AND s.entity_type = mine.entity_type AND s.namespace = mine.namespace
-          AND i.salesforce_credential_id = own.salesforce_credential_id)
-) AS place, pg_advisory_xact_lock(hashtextextended(
-    concat_ws(' ', 'm3sync records', entity_type, namespace, salesforce_credential_id), 0));
+-- decide --
+-- Waits until no other integration with the same records decides what it lets go of
+SELECT pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'm3sync records', entity_type, namespace), 0))
+FROM entity_syncs WHERE integration_id = $1;
 
 -- shared --
--- Those of $2 that another integration, switched on, keeps or will keep in the same record
-SELECT DISTINCT c.m3ter_id
-FROM entity_syncs mine JOIN integrations own USING (integration_id)
-    JOIN entity_syncs s ON s.entity_type = mine.entity_type AND s.namespace = mine.namespace
-    JOIN integrations i ON i.integration_id = s.integration_id AND i.enabled
-        AND i.salesforce_credential_id = own.salesforce_credential_id
-    JOIN entity_copies c ON c.integration_id = s.integration_id
-WHERE mine.integration_id = $1 AND s.integration_id <> $1 AND c.m3ter_id = ANY($2::text[])
+-- Those of $2 that the integrations $1, as far as they are switched on, keep or will keep
+SELECT DISTINCT c.m3ter_id FROM entity_copies c JOIN integrations i USING (integration_id)
+WHERE c.integration_id = ANY($1::uuid[]) AND c.m3ter_id = ANY($2::text[]) AND i.enabled
   AND c.action = 'upsert' AND (c.status <> 'REFUSED' OR c.salesforce_id IS NOT NULL);
 
 -- undone --
--- The records $2 were marked or deleted: an integration that has them too writes them anew, if they are still its own.
--- One that is locked is being dealt with just now.
-UPDATE entity_copies c SET version = 0, mapped_with = '', digest = '', written_digest = NULL
-FROM (
-    SELECT k.integration_id, k.m3ter_id
-    FROM entity_syncs mine JOIN integrations own USING (integration_id)
-        JOIN entity_syncs s ON s.entity_type = mine.entity_type AND s.namespace = mine.namespace
-        JOIN integrations i ON i.integration_id = s.integration_id
-            AND i.salesforce_credential_id = own.salesforce_credential_id
-        JOIN entity_copies k ON k.integration_id = s.integration_id
-    WHERE mine.integration_id = $1 AND s.integration_id <> $1 AND k.m3ter_id = ANY($2::text[])
-      AND k.action = 'upsert'
-    ORDER BY k.m3ter_id, k.integration_id
-    FOR NO KEY UPDATE OF k SKIP LOCKED
-) AS theirs
-WHERE c.integration_id = theirs.integration_id AND c.m3ter_id = theirs.m3ter_id;
+-- Held: the records $2 were marked or deleted. The integrations $1, which have them too, write them anew, if they are
+-- still their own.
+UPDATE entity_copies SET version = 0, mapped_with = '', digest = '', written_digest = NULL
+WHERE integration_id = ANY($1::uuid[]) AND m3ter_id = ANY($2::text[]) AND action = 'upsert';
 
 -- forget --
 -- Kept in Salesforce as they are
@@ -206,19 +182,15 @@ FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) AS g (m3
 WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.digest = g.digest AND c.status = 'WAITING';
 
 -- adopt_orphans --
--- $2 were created: those that lack a parent of their accounts may have it now. One that is locked is being dealt with
+-- $3 were created: what the integrations $2 have of their accounts and lacks a parent may have it now. One that is
+-- locked is being dealt with.
 UPDATE entity_copies c SET due_at = now()
 FROM (
-    SELECT k.integration_id, k.m3ter_id
-    FROM entity_syncs mine JOIN integrations own USING (integration_id)
-        JOIN entity_syncs s ON s.namespace = mine.namespace
-        JOIN integrations i ON i.integration_id = s.integration_id
-            AND i.salesforce_credential_id = own.salesforce_credential_id
-        JOIN entity_copies k ON k.integration_id = s.integration_id
-    WHERE mine.integration_id = $1 AND k.status = 'WAITING' AND k.is_orphan AND k.due_at > now()
-      AND (s.integration_id = $1
+    SELECT k.integration_id, k.m3ter_id FROM entity_copies k
+    WHERE k.integration_id = ANY($2::uuid[]) AND k.status = 'WAITING' AND k.is_orphan AND k.due_at > now()
+      AND (k.integration_id = $1
         OR k.account_id IN (SELECT p.account_id FROM entity_copies p
-            WHERE p.integration_id = $1 AND p.m3ter_id = ANY($2::text[])))
+            WHERE p.integration_id = $1 AND p.m3ter_id = ANY($3::text[])))
     ORDER BY k.integration_id, k.m3ter_id
     FOR NO KEY UPDATE OF k SKIP LOCKED
 ) AS orphans

@@ -18,9 +18,9 @@ ORDER BY m3ter_id LIMIT $3;
 SELECT count(*) FROM entity_copies WHERE integration_id = $1;
 
 -- hold --
--- Locked in one order, so that nobody waits for another in a circle
-SELECT FROM entity_copies WHERE integration_id = $1 AND m3ter_id = ANY($2::text[])
-ORDER BY m3ter_id FOR NO KEY UPDATE;
+-- Locked in one order, so that nobody waits for another in a circle; $1 integrations
+SELECT FROM entity_copies WHERE integration_id = ANY($1::uuid[]) AND m3ter_id = ANY($2::text[])
+ORDER BY m3ter_id, integration_id FOR NO KEY UPDATE;
 
 -- want_anew --
 -- Like nothing that is known, so that the next scan maps and writes them; what has changed since it was looked at is
@@ -38,19 +38,7 @@ WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.action = 'mark' AN
   AND c.digest = g.digest AND c.salesforce_id IS NOT DISTINCT FROM g.seen;
 
 -- lost_beside --
--- The records $2 are gone from Salesforce: the other integrations that write to them have no record either, and write
--- their fields into the new ones. One that is locked is being dealt with just now.
-UPDATE entity_copies c SET version = 0, mapped_with = '', digest = '', written_digest = NULL, salesforce_id = NULL
-FROM (
-    SELECT k.integration_id, k.m3ter_id
-    FROM entity_syncs mine JOIN integrations own USING (integration_id)
-        JOIN entity_syncs s ON s.entity_type = mine.entity_type AND s.namespace = mine.namespace
-        JOIN integrations i ON i.integration_id = s.integration_id
-            AND i.salesforce_credential_id = own.salesforce_credential_id
-        JOIN entity_copies k ON k.integration_id = s.integration_id
-    WHERE mine.integration_id = $1 AND s.integration_id <> $1 AND k.m3ter_id = ANY($2::text[])
-      AND k.action = 'upsert' AND k.status = 'WRITTEN'
-    ORDER BY k.m3ter_id, k.integration_id
-    FOR NO KEY UPDATE OF k SKIP LOCKED
-) AS theirs
-WHERE c.integration_id = theirs.integration_id AND c.m3ter_id = theirs.m3ter_id;
+-- Held: the records $2 are gone from Salesforce. The integrations $1, which write to them too, have no record either,
+-- and write their fields into the new ones.
+UPDATE entity_copies SET version = 0, mapped_with = '', digest = '', written_digest = NULL, salesforce_id = NULL
+WHERE integration_id = ANY($1::uuid[]) AND m3ter_id = ANY($2::text[]) AND action = 'upsert' AND status = 'WRITTEN';
