@@ -55,6 +55,10 @@ class RejectedError(SyncError):
     fields: tuple[str, ...] = ()  # the fields that the system names, as it names them
 
 
+class TooLargeError(RejectedError):
+    """The answer is too large, or takes too long to make: ask for less at once."""
+
+
 class NotFoundError(RejectedError):
     """The named thing does not exist (or not for this user)."""
 

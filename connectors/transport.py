@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from connectors import calls
-from connectors.errors import RejectedError, SyncError, TransientError
+from connectors.errors import RejectedError, SyncError, TooLargeError, TransientError
 from connectors.exchange import Limits, Request, Response
 from connectors.wire import NotJson, dumps, loads, quote
 
@@ -178,7 +178,7 @@ async def _read(line: Line, request: Request, answer: aiohttp.ClientResponse) ->
             raise (
                 no_answer(line.system, request, said)
                 if request.writes
-                else RejectedError(
+                else TooLargeError(
                     f"{said} to {request.method} {answer.url.path}.", instruction="Ask for less at once."
                 )
             )

@@ -1,6 +1,6 @@
 """How m3ter says no: one sentence, no code; a 403 may be the token, a permission or the firewall."""
 
-from connectors.errors import AuthenticationError, RejectedError, SyncError
+from connectors.errors import AuthenticationError, RejectedError, SyncError, TooLargeError, TransientError
 from connectors.exchange import Request, Response
 from connectors.refusals import Complaint, Dialect, Refusal
 
@@ -23,7 +23,24 @@ def _spoken(response: Response) -> Complaint | None:
     return Complaint(said) if isinstance(said, str) and said else None
 
 
-DIALECT = Dialect(_spoken, {401: _UNAUTHORIZED, 403: _UNAUTHORIZED, 409: _STALE, 412: _STALE})
+# m3ter docs, response codes: 413 is about the answer, which its gateway may as well be too slow to get.
+_TOO_LARGE = Refusal(TooLargeError, "Ask for less at once.")
+_SILENT = frozenset({502, 504})
+
+DIALECT = Dialect(
+    _spoken, {401: _UNAUTHORIZED, 403: _UNAUTHORIZED, 409: _STALE, 412: _STALE, 413: _TOO_LARGE}
+)
+
+
+def is_silence(error: TransientError) -> bool:
+    """Whether m3ter was reached and made no answer in time, which may be for the answer's size."""
+    is_late = isinstance(error.__cause__, TimeoutError) and not error.unreachable
+    return is_late or error.status in _SILENT
+
+
+def too_much(error: TransientError) -> TooLargeError:
+    """The silence to one call while m3ter answers another."""
+    return TooLargeError(error.message, instruction=_TOO_LARGE.instruction, status=error.status)
 
 
 def too_large(error: SyncError, size: int) -> RejectedError:

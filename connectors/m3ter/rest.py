@@ -1,6 +1,6 @@
 """m3ter's API as this daemon uses it: get, list, create, update, delete, external mappings."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -67,10 +67,13 @@ class M3ter:
         async for page in self._pages(self._path(kind.path), kind.page_size, query):
             yield page
 
-    async def page(self, kind: EntityKind, token: str | None = None, **filters: Filter) -> Page:
+    async def page(
+        self, kind: EntityKind, token: str | None = None, *, page_size: int | None = None, **filters: Filter
+    ) -> Page:
         """The page that `token` leads to, the first one for None; the same filters belong to every page.
 
-        Whole entities: Bills with their totals and line items unless the filters say otherwise. Raises
+        Whole entities: Bills with their totals and line items unless the filters say otherwise. None for the
+        largest page. Raises TooLargeError for one that m3ter cannot answer with while it answers other calls,
         ValueError for a filter that m3ter's list does not know: it would be passed over and list everything.
         """
         unknown = sorted(filters.keys() - kind.filters)
@@ -79,15 +82,19 @@ class M3ter:
         query = _filtering({**kind.whole, **filters})
         if query is None:
             return Page((), None)
-        return await self._page(self._path(kind.path), kind.page_size, query, token)
+        return await self._weighed(
+            self._page(self._path(kind.path), page_size or kind.page_size, query, token)
+        )
 
-    async def events(self, *, event_name: str | None = None, token: str | None = None) -> Page:
+    async def events(
+        self, *, event_name: str | None = None, token: str | None = None, page_size: int = EVENTS_PAGE_SIZE
+    ) -> Page:
         """m3ter's own events, newest first, those included that somebody has marked as actioned.
 
-        `event_name` as `configuration.account.updated`; None is all of them.
+        `event_name` as `configuration.account.updated`; None is all of them. Raises TooLargeError as `page`.
         """
         query = [("includeActioned", "true"), *([("eventName", event_name)] if event_name else [])]
-        return await self._page(self._path("events"), EVENTS_PAGE_SIZE, query, token)
+        return await self._weighed(self._page(self._path("events"), page_size, query, token))
 
     async def create(self, kind: EntityKind, body: Entity, *, send_before: float | None = None) -> Entity:
         """Sent once: m3ter has no idempotency key, and while we wait to repeat, the caller's lease runs out.
@@ -183,6 +190,16 @@ class M3ter:
         if following is not None and following == token:
             raise _in_a_circle(path)
         return Page(tuple(data), following)
+
+    async def _weighed(self, answer: Awaitable[Page]) -> Page:
+        """Silence is the whole m3ter's only if it has no answer to the least of questions either."""
+        try:
+            return await answer
+        except TransientError as error:
+            if not refusing.is_silence(error):
+                raise
+            await self.authenticate()
+            raise refusing.too_much(error) from error
 
     async def _entity(self, request: Request) -> Entity:
         body = await self._send(request)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.errors import RejectedError, TransientError
+from connectors.errors import RejectedError, TooLargeError, TransientError
 from connectors.exchange import Limits
 from connectors.m3ter import rest
 from connectors.m3ter.models import EntityKind, M3terCredential
@@ -19,6 +19,8 @@ from tests.sandboxes import LocalSandbox
 
 QUICK = Limits(attempts=2, first_wait=timedelta(milliseconds=1))
 BILLS = "/organizations/org-1/bills"
+ACCOUNTS = "/organizations/org-1/accounts"
+EVENTS = "/organizations/org-1/events"
 ACCOUNT: Entity = {"name": "Acme", "emailAddress": "billing@acme.example"}
 
 
@@ -28,10 +30,10 @@ async def m3ter(empty_sandbox: LocalSandbox) -> AsyncIterator[M3ter]:
         yield opened
 
 
-def scripted(fake: FakeServer) -> Any:
+def scripted(fake: FakeServer, limits: Limits = QUICK) -> Any:
     fake.on("POST", "/oauth/token", fake_server.json({"access_token": "t", "expires_in": 18_000}))
     values = {"url": fake.url, "org_id": "org-1", "api_key": "key", "api_secret": "s"}
-    return rest.open(M3terCredential.model_validate(values), limits=QUICK)
+    return rest.open(M3terCredential.model_validate(values), limits=limits)
 
 
 async def load(sandbox: LocalSandbox, kind: str, rows: list[Entity]) -> list[str]:
@@ -120,3 +122,43 @@ def test_the_parameters_and_page_sizes_of_lists_are_those_of_m3ters_description(
     assert query.pop("nextToken")
     assert kind.filters == query.keys()
     assert kind.whole.keys() <= kind.filters
+
+
+async def test_an_answer_that_is_too_large_says_so_and_less_may_be_asked_for() -> None:
+    async with fake_server.serving() as fake, scripted(fake) as m3ter:
+        fake.on("GET", BILLS, fake_server.json({"message": "Response too large"}, status=413))
+        with pytest.raises(TooLargeError, match="Response too large"):
+            await m3ter.page(EntityKind.BILL)
+        fake.on("GET", BILLS, fake_server.json({"data": []}))
+        fake.on("GET", EVENTS, fake_server.json({"data": []}))
+        await m3ter.page(EntityKind.BILL, page_size=50)
+        await m3ter.events(page_size=7)
+        sizes = [dict(seen.query)["pageSize"] for path in (BILLS, EVENTS) for seen in fake.calls(path)]
+    assert sizes == ["100", "50", "7"]
+
+
+@pytest.mark.parametrize("status", [502, 504])
+async def test_a_page_without_an_answer_is_too_large_while_m3ter_answers_others(status: int) -> None:
+    async with fake_server.serving() as fake, scripted(fake) as m3ter:
+        fake.on("GET", BILLS, fake_server.json({"message": "Bad gateway"}, status=status))
+        fake.on("GET", ACCOUNTS, fake_server.json({"data": []}))
+        with pytest.raises(TooLargeError, match="Bad gateway"):
+            await m3ter.page(EntityKind.BILL)
+        fake.on("GET", ACCOUNTS, fake_server.json({"message": "Away"}, status=status))
+        with pytest.raises(TransientError, match="Away"):
+            await m3ter.page(EntityKind.BILL)
+        fake.on("GET", BILLS, fake_server.json({"message": "Out of order"}, status=503))
+        with pytest.raises(TransientError, match="Out of order"):
+            await m3ter.page(EntityKind.BILL)
+
+
+async def test_so_is_one_that_takes_too_long_to_make() -> None:
+    limits = Limits(attempts=1, answer=timedelta(milliseconds=200))
+    async with fake_server.serving() as fake, scripted(fake, limits) as m3ter:
+        fake.on("GET", BILLS, fake_server.hang())
+        fake.on("GET", ACCOUNTS, fake_server.json({"data": []}))
+        with pytest.raises(TooLargeError, match="no answer"):
+            await m3ter.page(EntityKind.BILL)
+        fake.on("GET", BILLS, fake_server.reset())
+        with pytest.raises(TransientError, match="broke"):
+            await m3ter.page(EntityKind.BILL)
