@@ -58,7 +58,7 @@ async def see(tx: Connection, run_id: UUID, m3ter_ids: Collection[str]) -> None:
 async def touch(tx: Connection, integration_id: UUID, entities: Collection[tuple[str, int, str]]) -> None:
     """Remember version and fingerprint of entities (id, version, mapped with) that came out the same."""
     if entities:
-        await _hold(tx, integration_id, [m3ter_id for m3ter_id, _, _ in entities])
+        await hold(tx, integration_id, [m3ter_id for m3ter_id, _, _ in entities])
         await database.execute(tx, _SQL["touch"], integration_id, *_columns(entities))
 
 
@@ -82,7 +82,7 @@ async def removed(tx: Connection, integration_id: UUID, m3ter_ids: Collection[st
     decides what becomes of it. One of which nobody knows whether it was written is unplaced().
     """
     ids = sorted(set(m3ter_ids))
-    await _hold(tx, integration_id, ids)
+    await hold(tx, integration_id, ids)
     return await _remove(tx, integration_id, ids, action)
 
 
@@ -118,7 +118,7 @@ async def placed(
 ) -> None:
     """Of these unplaced ones those that are in Salesforce (m3ter id -> Salesforce id) are removed now, the
     others forgotten."""
-    await _hold(tx, integration_id, m3ter_ids)
+    await hold(tx, integration_id, m3ter_ids)
     await database.execute(tx, _SQL["place"], integration_id, list(found), list(found.values()))
     lost = [each for each in m3ter_ids if each not in found]
     await database.execute(tx, _SQL["forget_unplaced"], integration_id, lost)
@@ -149,7 +149,7 @@ async def written(tx: Connection, integration_id: UUID, results: Sequence[Writte
     columns = _columns((each.m3ter_id, each.digest, each.salesforce_id) for each in results)
     undone = [each.m3ter_id for each in results if each.digest in (CopyAction.MARK, CopyAction.DELETE)]
     others = await entity_siblings.with_same_records(tx, integration_id) if undone else []
-    await _hold(tx, integration_id, ids, *others)
+    await hold(tx, integration_id, ids, *others)
     await database.execute(tx, _SQL["written"], integration_id, *columns)
     if gone_too := [each.m3ter_id for each in results if each.digest == CopyAction.DELETE]:
         await database.execute(tx, _SQL["deleted"], integration_id, gone_too)
@@ -164,7 +164,7 @@ async def written(tx: Connection, integration_id: UUID, results: Sequence[Writte
 async def refused(tx: Connection, integration_id: UUID, results: Sequence[Refused]) -> None:
     """Salesforce will not take these until they change or a person says so; one changed since waits on."""
     if results:
-        await _hold(tx, integration_id, [each.m3ter_id for each in results])
+        await hold(tx, integration_id, [each.m3ter_id for each in results])
         rows = ((r.m3ter_id, r.digest, r.code, r.message, ",".join(r.fields)) for r in results)
         await database.execute(tx, _SQL["refused"], integration_id, *_columns(rows))
 
@@ -172,7 +172,7 @@ async def refused(tx: Connection, integration_id: UUID, results: Sequence[Refuse
 async def postponed(tx: Connection, integration_id: UUID, results: Sequence[Postponed]) -> None:
     """These are tried again later; one changed since is due at once."""
     if results:
-        await _hold(tx, integration_id, [each.m3ter_id for each in results])
+        await hold(tx, integration_id, [each.m3ter_id for each in results])
         rows = ((p.m3ter_id, p.digest, p.code, p.message, p.delay, p.is_orphan) for p in results)
         await database.execute(tx, _SQL["postponed"], integration_id, *_columns(rows))
 
@@ -231,8 +231,9 @@ async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: 
     return count + await database.execute(tx, _SQL["remove"], integration_id, rest, action.value)
 
 
-async def _hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], *others: UUID) -> None:
-    """The copies of other integrations too, so that all that a transaction takes is taken in one order."""
+async def hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], *others: UUID) -> None:
+    """Nobody else changes these before the transaction ends; the copies of other integrations too, so that all
+    that a transaction takes is taken in one order."""
     await database.execute(tx, _SQL["hold"], [integration_id, *others], list(m3ter_ids))
 
 

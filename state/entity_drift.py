@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from state import database, entity_siblings, sql
+from state import database, entity_copies, entity_siblings, sql
 from state.database import Connection, Db, Row
 from state.entity_models import CopyAction, CopyStatus, KnownCopy
 
@@ -57,7 +57,7 @@ async def want_anew(tx: Connection, integration_id: UUID, drifts: Sequence[Drift
     """
     beside = await entity_siblings.with_same_records(tx, integration_id)
     ids = [each.held.m3ter_id for each in drifts]
-    await database.execute(tx, _SQL["hold"], [integration_id, *beside], ids)
+    await entity_copies.hold(tx, integration_id, ids, *beside)
     columns = (
         ids,
         [each.held.known.digest for each in drifts],

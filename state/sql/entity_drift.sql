@@ -17,11 +17,6 @@ ORDER BY m3ter_id LIMIT $3;
 -- How many there are
 SELECT count(*) FROM entity_copies WHERE integration_id = $1;
 
--- hold --
--- Locked in one order, so that nobody waits for another in a circle; $1 integrations
-SELECT FROM entity_copies WHERE integration_id = ANY($1::uuid[]) AND m3ter_id = ANY($2::text[])
-ORDER BY m3ter_id, integration_id FOR NO KEY UPDATE;
-
 -- want_anew --
 -- Like nothing that is known, so that the next scan maps and writes them; what has changed since it was looked at is
 -- left alone. $2 ids, $3 digests and $4 Salesforce ids as they were seen, $5 Salesforce ids now, null: the record is gone
