@@ -232,8 +232,8 @@ async def _remove(tx: Connection, integration_id: UUID, ids: list[str], action: 
 
 
 async def hold(tx: Connection, integration_id: UUID, m3ter_ids: Collection[str], *others: UUID) -> None:
-    """Nobody else changes these before the transaction ends; the copies of other integrations too, so that all
-    that a transaction takes is taken in one order."""
+    """Nobody else changes these before the transaction ends; the copies of other integrations too, so that
+    all that a transaction takes is taken in one order."""
     await database.execute(tx, _SQL["hold"], [integration_id, *others], list(m3ter_ids))
 
 
