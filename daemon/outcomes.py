@@ -208,7 +208,7 @@ async def record(db: Db, claim: Claim, outcome: Outcome) -> None:
         if outcome.state is not None:
             await record_states.put(tx, outcome.state)
         if outcome.parents:
-            await record_parents.remember(tx, claim.integration_id, outcome.parents)
+            await record_parents.remember(tx, claim.integration_id, outcome.parents, claim.claimed_at)
         if claim.reread_id is not None and outcome.end is not None and _differed(outcome.end, outcome.then):
             await rereads.add_difference(tx, claim.reread_id, claim.integration_id, claim.record_id)
         match outcome.then:

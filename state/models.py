@@ -209,7 +209,8 @@ class InboxRow:
 class Claim:
     """One record taken from the inbox; `attempts` counts this one, `lease_token` is the fence.
 
-    `asked_at`: when it was asked for by this machine's monotonic clock, from which its `lease` counts here.
+    `asked_at`: when it was asked for by this machine's monotonic clock, from which its `lease` counts here;
+    `claimed_at`: the same by the database's.
     """
 
     inbox_id: int
@@ -224,6 +225,7 @@ class Claim:
     lease_token: UUID
     lease: timedelta
     asked_at: float
+    claimed_at: datetime
     reread_id: UUID | None = None  # the re-read that put it into the inbox
 
 

@@ -1,6 +1,7 @@
 """Which record a line belonged to when last read: a deleted line still leads to its parent."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from uuid import UUID
 
 from state import database, sql
@@ -9,12 +10,18 @@ from state.database import Connection, Db
 _SQL = sql.load("record_parents")
 
 
-async def remember(tx: Connection, integration_id: UUID, pairs: Iterable[tuple[str, str]]) -> None:
-    """Keep (line id, parent id) pairs. Another integration may reach other parents, by another field."""
+async def remember(
+    tx: Connection, integration_id: UUID, pairs: Iterable[tuple[str, str]], asked_at: datetime | None = None
+) -> None:
+    """Keep (line id, parent id) pairs. Another integration may reach other parents, by another field.
+
+    `asked_at`: by the database's clock, before Salesforce was asked for what says so; a line that was learned
+    to belong elsewhere since then stays there. None for what an event says.
+    """
     known = list(pairs)
     if known:
         lines, parents = zip(*known, strict=True)
-        await database.execute(tx, _SQL["remember"], integration_id, list(lines), list(parents))
+        await database.execute(tx, _SQL["remember"], integration_id, [*lines], [*parents], asked_at)
 
 
 async def parents_of(db: Db, integration_id: UUID, ids: Collection[str]) -> dict[str, str]:

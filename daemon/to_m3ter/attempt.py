@@ -119,7 +119,7 @@ class Attempt:
         if lines - self._lines:
             # Durable before anything is made of them: by them it is found if this does not end.
             async with transaction(self.place.db) as tx:
-                await record_parents.remember(tx, self.claim.integration_id, self._parents)
+                await record_parents.remember(tx, claim.integration_id, parents, claim.claimed_at)
         self._sync = Sync(self._desk(), self._mapping, self._proof, self._lines - lines)
         return await self._done(await self._sync.run(record))
 

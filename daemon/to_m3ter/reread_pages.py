@@ -77,8 +77,13 @@ class Pages:
             return reread.cursor_at, reread.cursor_id
         return _stamp(records[-1]), to_id18(records[-1]["Id"])
 
-    async def lead(self, tx: Connection, reread: Reread, records: Sequence[Record]) -> list[tuple[str, str]]:
-        """Which records, (object, id), the inbox is to have for these: a line leads to its parents."""
+    async def lead(
+        self, tx: Connection, reread: Reread, records: Sequence[Record], asked_at: datetime
+    ) -> list[tuple[str, str]]:
+        """Which records, (object, id), the inbox is to have for these: a line leads to its parents.
+
+        `asked_at`: by the database's clock, before they were asked for.
+        """
         ids = [to_id18(record["Id"]) for record in records]
         field_name = self._line_field(reread)
         if not field_name:
@@ -93,7 +98,7 @@ class Pages:
         alive = {to_id18(record["Id"]) for record in records if not record.get("IsDeleted")}
         # A line in the bin that was never read before made nothing: there is nothing to remember it for.
         pairs = sorted((line, parent) for line, parent in named.items() if line in alive)
-        await record_parents.remember(tx, self.integration_id, pairs)
+        await record_parents.remember(tx, self.integration_id, pairs, asked_at)
         return found
 
     async def known(self, db: Db, reread: Reread) -> list[str]:

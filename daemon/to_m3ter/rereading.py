@@ -13,7 +13,7 @@ from daemon import retries, waiting
 from daemon.clients import Org
 from daemon.retries import Policy
 from daemon.to_m3ter.reread_pages import Pages
-from state import rereads
+from state import checkpoints, rereads
 from state.database import Db, transaction
 from state.errors import DatabaseUnavailable, LeaseLost
 from state.rereads import Phase, Reread, RereadCause
@@ -143,11 +143,11 @@ class Rereader:
         """One page and its cursor, durable together; None when it was the last one."""
         if reread.phase is Phase.MISSING or reread.cause is RereadCause.LOOK_UP:
             return await self._lookup(reread, stop)
-        size = self.options.page_size
+        size, asked_at = self.options.page_size, await checkpoints.now(self.db)
         records = await self._asked(reread, self.pages.changed(reread, size), stop)
         is_last = len(records) < size
         async with transaction(self.db) as tx:
-            put = await self.pages.lead(tx, reread, records)
+            put = await self.pages.lead(tx, reread, records, asked_at)
             begins_lookup = is_last and reread.checks_missing
             phase = Phase.MISSING if begins_lookup else reread.phase
             cursor = None if begins_lookup else self.pages.cursor(reread, records)

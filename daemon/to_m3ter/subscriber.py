@@ -229,20 +229,19 @@ class Subscriber:
         us = await guarding.ours(self.org)
         heard = await guarding.mark(tx, org_id, integration_id, us, heard)
         news, echoes = guarding.parted(heard)
+        lines = [each for each in heard if each.change.object_name in self.watched.lines]
+        ids = [each.change.record_id for each in lines]
+        remembered = await record_parents.parents_of(tx, integration_id, ids) if ids else {}
+        # Before the inbox, as the conclusion of a sync has them: no deadlock. And in their order: of two
+        # events of one line, the later one says where it is now.
+        pairs = {each.change.record_id: each.named for each in lines if each.named}
+        await record_parents.remember(tx, integration_id, sorted(pairs.items()))
         target = Target(integration_id, self.watched.parent)
         await inbox.receive(tx, org_id, [each.change for each in news], [target])
         await inbox.receive(tx, org_id, [each.change for each in echoes], [])
-        lines = [each for each in heard if each.change.object_name in self.watched.lines]
-        if not lines:
-            return
-        ids = [each.change.record_id for each in lines]
-        remembered = await record_parents.parents_of(tx, integration_id, ids)
         changed = (each for each in news if each.change.object_name in self.watched.lines)
         led = {record for each in changed for record in intake.lead(each, remembered, self.watched)}
         await inbox.put_many(tx, integration_id, sorted(led), cause=Cause.CHANGE)
-        # In their order: of two events of one line, the later one says where it is now.
-        pairs = {each.change.record_id: each.named for each in lines if each.named}
-        await record_parents.remember(tx, integration_id, sorted(pairs.items()))
 
     async def _lose(self, error: ReplayRejected) -> None:
         """The channel has no place now; the window is opened once it is subscribed anew."""

@@ -105,7 +105,7 @@ UPDATE inbox SET status = 'CLAIMED', attempts = attempts + 1, lease_token = leas
 FROM foremost JOIN leased ON leased.lease_token = foremost.token
 WHERE inbox.inbox_id = foremost.inbox_id
 RETURNING inbox.inbox_id, integration_id, object_name, inbox.record_id, cause, priority, revision, attempts,
-    first_changed_at, inbox.lease_token, reread_id;
+    first_changed_at, inbox.lease_token, now() AS claimed_at, reread_id;
 
 -- is_any_due --
 -- Whether a claim that found nothing lost a race and should look again

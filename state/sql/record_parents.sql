@@ -1,12 +1,14 @@
 -- Which record a line belonged to when last read.
 
 -- remember --
--- Lines and their parents as one integration sees them, all at once
+-- Lines and their parents as one integration sees them, all at once. $4 since when the answer was asked for that says
+-- so: what was learned of another parent since then is newer. Null: it is news
 INSERT INTO record_parents (integration_id, record_id, parent_id)
 SELECT DISTINCT ON (p.record_id) $1::uuid, p.record_id, p.parent_id
 FROM unnest($2::text[], $3::text[]) AS p (record_id, parent_id)
 ORDER BY p.record_id
-ON CONFLICT (integration_id, record_id) DO UPDATE SET parent_id = excluded.parent_id, seen_at = now();
+ON CONFLICT (integration_id, record_id) DO UPDATE SET parent_id = excluded.parent_id, seen_at = now()
+    WHERE $4::timestamptz IS NULL OR record_parents.parent_id = excluded.parent_id OR record_parents.seen_at <= $4;
 
 -- parents_of --
 -- Of those lines that were ever read
