@@ -118,6 +118,7 @@ class Attempt:
         lines = {line for line, _ in self._parents}
         if lines - self._lines:
             # Durable before anything is made of them: by them it is found if this does not end.
+            claim, parents = self.claim, self._parents
             async with transaction(self.place.db) as tx:
                 await record_parents.remember(tx, claim.integration_id, parents, claim.claimed_at)
         self._sync = Sync(self._desk(), self._mapping, self._proof, self._lines - lines)
