@@ -18,7 +18,7 @@ async def settled(place: Place, turn: Turn) -> Place:
 
     Raises Stopped, LeaseLost, DatabaseUnavailable.
     """
-    found = (await _org_id(place, turn), place.organization.m3ter.org_id)
+    found = await patiently(turn, place.org.standing, place.manner.policy, lambda: _systems(place))
     before = await entity_syncs.orgs(place.db, place.integration_id)
     if before == found:
         return place
@@ -40,8 +40,18 @@ async def settled(place: Place, turn: Turn) -> Place:
     return replace(place, sync=await entity_syncs.get(place.db, place.integration_id))
 
 
-async def _org_id(place: Place, turn: Turn) -> str:
-    """As the token in use says it: a sandbox that is refreshed has another id under the same credential."""
-    org_id = await patiently(turn, place.org.standing, place.manner.policy, place.org.org_id)
+async def is_elsewhere(place: Place) -> bool:
+    """Whether the next run will find that the copies are others', and forget them.
+
+    Raises the SyncError family.
+    """
+    before = await entity_syncs.orgs(place.db, place.integration_id)
+    return before not in ((None, None), await _systems(place))
+
+
+async def _systems(place: Place) -> tuple[str, str]:
+    """The org, as the token in use says it (a sandbox that is refreshed has another id under the same
+    credential), and the m3ter organization."""
+    org_id = await place.org.org_id()
     holder = place.org.salesforce.auth.holder
-    return holder.org_id if holder is not None else org_id
+    return holder.org_id if holder is not None else org_id, place.organization.m3ter.org_id

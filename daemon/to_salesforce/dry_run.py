@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from daemon.to_salesforce import budget, comparing, describing, keeping, lanes, linking, live, standard
+from daemon.to_salesforce import (
+    belonging,
+    budget,
+    comparing,
+    describing,
+    keeping,
+    lanes,
+    linking,
+    live,
+    standard,
+)
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.live import Live
@@ -102,10 +112,13 @@ class _Look:
         self._cost = cost
         self._is_restoring = is_restoring
         self._mapper = Mapper.of(place.target, place.settings.custom_fields)
+        self._is_elsewhere = False
         self.reader = live.Reader(place, Gauge(place).check)
 
     async def differences(self) -> AsyncIterator[Difference]:
-        """What m3ter says of standard Accounts is read first, and remembered, as by a run."""
+        """What m3ter says of standard Accounts is read first, and remembered, as by a run. Copies in another
+        org, or of another m3ter, count for nothing: a run forgets them."""
+        self._is_elsewhere = await belonging.is_elsewhere(self._place)
         self._mapper = await describing.mapper(self._place)
         self._cost.m3ter_calls += await standard.refresh(self._place)
         met: set[str] = set()
@@ -113,8 +126,9 @@ class _Look:
             met |= {keeping.id_of(entity) for entity in entities}
             async for difference in self._judged(entities):
                 yield difference
-        async for difference in self._unmet(met):
-            yield difference
+        if not self._is_elsewhere:
+            async for difference in self._unmet(met):
+                yield difference
 
     async def _pages(self) -> AsyncIterator[Sequence[dict[str, Any]]]:
         """All that m3ter lists, in parts of which each is compared with one query."""
@@ -138,7 +152,7 @@ class _Look:
         """As a run does with what it has read (`keeping.keep`)."""
         place = self._place
         ids = [keeping.id_of(entity) for entity in entities]
-        held = await entity_drift.held(place.db, place.integration_id, ids)
+        held = {} if self._is_elsewhere else await entity_drift.held(place.db, place.integration_id, ids)
         allowed = [entity for entity in entities if lanes.is_allowed(place.settings, entity)]
         async for difference in self._compared(allowed, held):
             yield difference

@@ -1,4 +1,4 @@
-"""Copies of one record in two integrations: what one does to the record the other undoes, whoever is first."""
+"""Copies of one record in two integrations: what one does to it the other undoes, whoever is first."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -12,6 +12,7 @@ from state.models import Credential, NewCredential, RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration import copying
+from tests.integration.dry_running import told
 from tests.sandboxes import local_sandbox
 
 SALESFORCE = ("url", "client_id", "client_secret")
@@ -60,6 +61,23 @@ async def test_with_the_credential_of_another_org_all_arrives_there(house: House
     marked = (await copying.copies(other, EntityType.ACCOUNT))[ids[0]]
     assert (marked["Id"], bool(marked["m3ter_Deleted_At__c"])) == (there[ids[0]]["Id"], True)
     assert (await copying.copies(house, EntityType.ACCOUNT))[ids[0]]["m3ter_Deleted_At__c"] is None
+
+
+async def test_a_dry_run_tells_that_all_is_to_be_made_in_the_other_org(house: House, other: House) -> None:
+    _, ids = await first_run(house)
+    vanished = ids.pop()
+    await house.m3ter("DELETE", f"/accounts/{vanished}")
+    credential = await kept(house, "other org", "salesforce", login(other))
+    await integrations.connect(house.db, "Account", salesforce_credential_id=credential.credential_id)
+    sync = await entity_syncs.get(house.db, "Account")
+    found, cost = await told(house, sync)
+    assert {each.m3ter_id: each.action for each in found} == dict.fromkeys(ids, "create")
+    assert (cost.upserts, cost.marks, cost.writing_calls) == (4, 0, 1)
+    restoring, _ = await told(house, sync, is_restoring=True)
+    assert restoring == found
+    run = await copying.once(house, sync)
+    assert (run.created, run.written, run.marked) == (4, 4, 0)
+    assert (await told(house, sync))[0] == []
 
 
 async def test_it_is_run_at_once_with_another_credential(house: House, other: House) -> None:
