@@ -38,10 +38,12 @@ class Reader:
     may_call: Callable[[], None] = _freely
     calls: int = 0
     _names: tuple[str, ...] = field(init=False)
+    _spellings: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         own = tuple(self.place.settings.custom_fields.values())
         self._names = tuple(dict.fromkeys([*_selected(self.place.target), *own]))
+        self._spellings = {name.lower(): name for name in self._names}
 
     @property
     def keys_a_query(self) -> int:
@@ -88,10 +90,14 @@ class Reader:
         try:
             async for page in self.place.org.salesforce.query(soql):
                 self.calls += 1
-                flat = [_flat(record) for record in page]
+                flat = [self._spelled(_flat(record)) for record in page]
                 yield {each[self.place.target.key_field]: Live(each["Id"], each) for each in flat}
         except RejectedError as error:
             raise lacking.told(self.place.target, self.place.settings.custom_fields, error) from error
+
+    def _spelled(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Under the names by which the fields were asked for: Salesforce gives them in letters of its own."""
+        return {self._spellings.get(name.lower(), name): value for name, value in record.items()}
 
 
 def differences(target: Target, wanted: Mapping[str, Any], live: Live | None) -> dict[str, tuple[Any, Any]]:

@@ -174,3 +174,18 @@ async def test_a_standard_account_is_told_as_the_first_run_will_write_it(house: 
     await house.m3ter("POST", "/externalmappings", {**mapping, **outside})
     (found,), _ = await told(house, await copying.added(house, EntityType.ACCOUNT))
     assert found.fields["Salesforce_Account__c"] == (None, record_id)
+
+
+async def test_a_field_whose_name_is_given_in_other_letters_is_compared_all_the_same(house: House) -> None:
+    declared = {"m3ter_Account__c": {"fields": {"Tier__c": {"type": "string", "length": 40}}}}
+    await house.sandbox.salesforce_control.call("POST", "org/declare", declared)
+    rows = [{**row, "customFields": {"tier": "gold"}} for row in copying.rows(1)]
+    (m3ter_id,) = await copying.load(house, "Account", rows)
+    sync = await copying.added(house, EntityType.ACCOUNT, custom_fields={"tier": "tier__c"})
+    await copying.once(house, sync)
+    assert (await told(house, sync))[0] == []
+    (record,) = await house.query("SELECT Id, Tier__c FROM m3ter_Account__c")
+    assert record["Tier__c"] == "gold"
+    await house.salesforce("PATCH", f"/sobjects/m3ter_Account__c/{record['Id']}", {"Tier__c": "tin"})
+    (drifted,), _ = await told(house, sync)
+    assert (drifted.m3ter_id, drifted.fields) == (m3ter_id, {"tier__c": ("tin", "gold")})
