@@ -33,6 +33,8 @@ class RowResult:
 UNPROCESSED = "UNPROCESSED"
 # A success that says nothing, or a failure without an error; the code is ours.
 UNEXPLAINED = "UNEXPLAINED"
+# A record over which Salesforce fails as often as it is sent, while it answers other calls; the code is ours.
+UNANSWERED = "UNANSWERED"
 
 # SOAP API guide, Core Data Types, StatusCode; which of them pass with time is our reading. What is not named
 # here is refused for good.
@@ -48,6 +50,7 @@ _VERDICTS = {
     "PROCESSING_HALTED": Verdict.RETRY,
     UNPROCESSED: Verdict.RETRY,
     UNEXPLAINED: Verdict.RETRY,
+    UNANSWERED: Verdict.RETRY,
     "REQUEST_LIMIT_EXCEEDED": Verdict.RETRY_LATER,
     "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE": Verdict.RETRY_LATER,
 }

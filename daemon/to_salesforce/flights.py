@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from typing import NoReturn
 
-from connectors.errors import SyncError
+from connectors.errors import RateLimited, SyncError, TransientError
+from daemon import prober
 from daemon.to_salesforce import turn
+from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Turn
 from state.entity_models import Waiting
@@ -20,13 +23,23 @@ class Grounded(Exception):  # noqa: N818 - no error of the records that it conce
     """Salesforce is to be left alone, or it is to stop: the records wait on, as they are in the database."""
 
 
+class Choked(Exception):  # noqa: N818 - it may be an outage all the same
+    """Salesforce failed over this call and answers another: one of its records may be to blame."""
+
+    def __init__(self, error: TransientError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class Flights:
     """Of one run. Records of a flight are no other's until it has landed."""
 
     def __init__(self, place: Place, turn_: Turn) -> None:
         self._place = place
         self._turn = turn_
+        self._gauge = Gauge(place)
         self._slots = asyncio.Semaphore(place.manner.in_flight)
+        self._calling = 0
         self._flights: dict[asyncio.Task[None], frozenset[str]] = {}
         self._outages = 0
         self._left_alone_until = 0.0
@@ -64,34 +77,51 @@ class Flights:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """One call, when it may be made. Raises Grounded when it may not, or was for nothing."""
+        """One call, when it may be made. Raises Grounded when it may not, or was for nothing; Choked."""
         async with self._slots:
-            if self._turn.stop.is_set() or self.left_alone:
+            if self._turn.stop.is_set() or self.left_alone or self._gauge.is_spent(self._calling):
                 raise Grounded
-            async with self.heeded():
-                yield
+            self._calling += 1
+            try:
+                async with self.heeded():
+                    yield
+            finally:
+                self._calling -= 1
         self._answered.set()
 
     @asynccontextmanager
     async def heeded(self) -> AsyncIterator[None]:
         """Tells an outage, during which everything waits: what was sent is sent again, which does no harm.
 
-        Raises Grounded then; errors of another kind as they are."""
+        Raises Grounded then, Choked when it may be none; errors of another kind as they are."""
         try:
             yield
         except SyncError as error:
             if not turn.is_outage(error):
                 raise
-            if not self.left_alone:  # what fails beside the first is the same outage
-                self._outages += 1
-            pause = turn.delay(error, self._outages, self._place.manner.policy)
-            until = asyncio.get_running_loop().time() + pause.total_seconds()
-            self._left_alone_until = max(self._left_alone_until, until)
-            await self._place.org.standing.unwell(error)
-            raise Grounded from error
+            if isinstance(error, TransientError) and await self._is_there(error):
+                raise Choked(error) from error
+            await self.ground(error)
         if not self.left_alone:
             self._outages = 0
             await self._place.org.standing.well()
+
+    async def ground(self, error: SyncError) -> NoReturn:
+        """Salesforce is left alone for a while. Raises Grounded."""
+        if not self.left_alone:  # what fails beside the first is the same outage
+            self._outages += 1
+        pause = turn.delay(error, self._outages, self._place.manner.policy)
+        until = asyncio.get_running_loop().time() + pause.total_seconds()
+        self._left_alone_until = max(self._left_alone_until, until)
+        await self._place.org.standing.unwell(error)
+        raise Grounded from error
+
+    async def _is_there(self, error: TransientError) -> bool:
+        """Whether Salesforce, which has not asked to be left alone, answers a harmless question."""
+        is_told = isinstance(error, RateLimited) or error.unreachable or error.retry_after is not None
+        if is_told or self.left_alone or self._turn.stop.is_set():
+            return False
+        return await prober.complaint(self._place.org.salesforce.limits) is None
 
     async def land(self) -> None:
         """Wait until one has landed, a slot is free, a page came that may fill another, or it is to stop.

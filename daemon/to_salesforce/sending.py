@@ -24,7 +24,7 @@ from state.own_writes import OwnWrite
 
 log = structlog.get_logger(__name__)
 
-# What concerns every record of the object alike: no part of the call would fare better.
+# What concerns every record of the object alike.
 _OF_THE_OBJECT = frozenset(
     {"INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND", "INVALID_FIELD_FOR_INSERT_UPDATE", "API_DISABLED_FOR_ORG"}
 )
@@ -41,6 +41,11 @@ def can_be_sent(row: Waiting) -> bool:
     return row.action is not CopyAction.UPSERT or bool(row.payload)
 
 
+def concerns_all(error: RejectedError) -> bool:
+    """Whether no part of the call would fare better."""
+    return error.code in _OF_THE_OBJECT
+
+
 class Sender:
     """Sends rows of one action; one result per row, in order."""
 
@@ -48,13 +53,10 @@ class Sender:
         self._place = place
 
     async def collection(self, rows: Sequence[Waiting]) -> list[RowResult]:
-        """At most 200 with one call. Raises the SyncError family for what concerns the whole call.
-
-        A call that is refused as a whole for one of its records is sent again in halves.
-        """
+        """At most 200 with one call. Raises the SyncError family for what concerns the whole call."""
         told = await self._tell(rows)
         try:
-            results = await self._without_dead_accounts(rows, await self._halving(rows))
+            results = await self._without_dead_accounts(rows, await self._send(rows))
         except RejectedError:
             await own_writes.withdraw(self._place.db, told)
             raise
@@ -73,17 +75,6 @@ class Sender:
         message, fields = (said[0].message, said[0].fields) if said else (_STILL_UNFIT, ())
         return RowResult("", False, False, _UNFIT, message, fields)
 
-    async def _halving(self, rows: Sequence[Waiting]) -> list[RowResult]:
-        try:
-            return await self._send(rows)
-        except RejectedError as error:
-            if error.code in _OF_THE_OBJECT:
-                raise
-            if len(rows) == 1:
-                return [RowResult("", False, False, error.code, error.message, error.fields)]
-            middle = len(rows) // 2
-            return [*await self._halving(rows[:middle]), *await self._halving(rows[middle:])]
-
     async def _without_dead_accounts(
         self, rows: Sequence[Waiting], results: list[RowResult]
     ) -> list[RowResult]:
@@ -101,7 +92,7 @@ class Sender:
             replace(rows[number], payload={**(rows[number].payload or {}), **dict.fromkeys(lookups)})
             for number in dead
         ]
-        told = dict(zip(dead, await self._halving(without), strict=True))
+        told = dict(zip(dead, await self._send(without), strict=True))
         return [told.get(number, result) for number, result in enumerate(results)]
 
     async def _send(self, rows: Sequence[Waiting]) -> list[RowResult]:

@@ -9,14 +9,14 @@ from connectors.salesforce import bulk_csv
 from connectors.salesforce.collections import MAX_RECORDS
 from connectors.salesforce.rows import RowResult
 from daemon import waiting
-from daemon.to_salesforce import parents, sending, turn, verdicts
-from daemon.to_salesforce.flights import Flights, Grounded
+from daemon.to_salesforce import parents, sending, turn
+from daemon.to_salesforce.delivery import Delivery
+from daemon.to_salesforce.flights import Choked, Flights, Grounded
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.sending import Sender
 from daemon.to_salesforce.turn import Turn
-from daemon.to_salesforce.verdicts import Outcome
 from state import entity_copies, entity_runs, entity_syncs
 from state.database import transaction
 from state.entity_models import CopyAction, Waiting
@@ -39,8 +39,10 @@ class Writer:
         self._sender = Sender(place)
         self._gauge = Gauge(place)
         self._flights = Flights(place, turn_)
+        self._delivery = Delivery(place, turn_, self._flights)
         self._may_have_job = True
         self._not_for_bulk = 0  # so many of those due were looked at, and go by Collections
+        self._failed_jobs = 0  # in succession, while Salesforce answered other calls
 
     async def write(self) -> None:
         """Raises LeaseLost, Stopped, DatabaseUnavailable; RejectedError for what concerns every record."""
@@ -167,18 +169,13 @@ class Writer:
     async def _collection(self, rows: Sequence[Waiting]) -> None:
         """Rows of one kind: all can be sent, or none."""
         if not sending.can_be_sent(rows[0]):
-            await self._keep(rows, await self._sender.unfit(rows), is_last=True)
+            await self._delivery.keep(rows, await self._sender.unfit(rows), is_last=True)
             return
-        again = await self._keep(rows, await self._sent(rows), is_last=len(rows) == 1)
+        again = await self._delivery.send(rows, is_last=len(rows) == 1)
         self._flights.narrow(again)
         apart = [[row] for row in again] if len(again) <= _ALONE else [again]
         for part in apart:
-            await self._keep(part, await self._sent(part), is_last=True)
-
-    async def _sent(self, rows: Sequence[Waiting]) -> list[RowResult]:
-        """Raises Grounded."""
-        async with self._flights.slot():
-            return await self._sender.collection(rows)
+            await self._delivery.send(part, is_last=True)
 
     async def _bulk(self, load: Load) -> None:
         """Its own call each time: a job has a way of its own to wait."""
@@ -189,36 +186,28 @@ class Writer:
         except Grounded:
             self._may_have_job = True
             raise
+        except Choked as choked:
+            self._may_have_job = True
+            self._failed_jobs += 1
+            if self._failed_jobs == 1:
+                await self._flights.ground(choked.error)
+            # By Collections a record that is to blame can be told from the others.
+            self._not_for_bulk = _JOB_RECORDS
+            log.warning("job failed again", integration=self._place.name, reason=choked.error.message)
+        else:
+            self._failed_jobs = 0
 
     async def _judge(self, part: Sequence[tuple[Waiting, RowResult]]) -> None:
         """Some results of a job; what it refused is sent apart from the others."""
         if not part:
             return
         place = self._place
-        again = await self._keep([row for row, _ in part], [result for _, result in part])
+        again = await self._delivery.keep([row for row, _ in part], [result for _, result in part])
         for at in range(0, len(again), MAX_RECORDS):
             ids = [row.m3ter_id for row in again[at : at + MAX_RECORDS]]
             some = await entity_copies.waiting_among(place.db, place.integration_id, ids)
             for alike in parts(some, is_all=True):
-                await self._keep(alike, await self._sent(alike), is_last=True)
-
-    async def _keep(
-        self, rows: Sequence[Waiting], results: Sequence[RowResult], *, is_last: bool = False
-    ) -> list[Waiting]:
-        """What became of the rows of one call, durable together; gives those to be tried apart."""
-        policy, integration_id = self._place.manner.policy, self._place.integration_id
-        outcome: Outcome = verdicts.of(rows, results, policy, is_last=is_last)
-        async with transaction(self._place.db) as tx:
-            await entity_runs.fence(tx, self._turn.claim)
-            await entity_copies.written(tx, integration_id, outcome.written)
-            await entity_copies.refused(tx, integration_id, outcome.refused)
-            await entity_copies.postponed(tx, integration_id, outcome.postponed)
-            await entity_runs.add(tx, self._turn.claim, self._turn.counts(**outcome.count(rows)))
-        for each in outcome.refused:
-            log.warning(
-                "record refused", integration=self._place.name, m3ter_id=each.m3ter_id, reason=each.message
-            )
-        return outcome.again
+                await self._delivery.send(alike, is_last=True)
 
 
 def _is_for_bulk(row: Waiting) -> bool:

@@ -37,6 +37,8 @@ _REMEDIES = {
     "value in m3ter.",
     "M3SYNC_UNFIT": "Correct the value in m3ter, and it is tried again by itself; or leave the field out in "
     "[entity_data_sync] names.",
+    "UNANSWERED": "Have an administrator see which trigger or flow of the org fails over the record; it is "
+    "tried again when it changes, or when you say so.",
     "DUPLICATES_DETECTED": "A duplicate rule of the org refuses it: let the rule pass over m3sync's objects.",
 }
 

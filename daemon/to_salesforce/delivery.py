@@ -1,0 +1,118 @@
+"""Sends the copies of one call and keeps what became of each; finds the one over which a call fails."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import assert_never
+
+import structlog
+
+from connectors.errors import RejectedError, SyncError, TransientError
+from connectors.salesforce.rows import UNANSWERED, RowResult
+from daemon.to_salesforce import sending, verdicts
+from daemon.to_salesforce.flights import Choked, Flights, Grounded
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.sending import Sender
+from daemon.to_salesforce.turn import Turn
+from daemon.to_salesforce.verdicts import Outcome
+from state import entity_copies, entity_runs
+from state.database import transaction
+from state.entity_models import Waiting
+
+log = structlog.get_logger(__name__)
+
+
+class Delivery:
+    """Of one run; one search at a time, lest a trouble of all records make each flight send them singly."""
+
+    def __init__(self, place: Place, turn_: Turn, flights: Flights) -> None:
+        self._place = place
+        self._turn = turn_
+        self._flights = flights
+        self._sender = Sender(place)
+        self._searching = asyncio.Lock()
+        self._suspects = set[str]()  # of calls that failed once, while Salesforce answered another
+
+    async def send(self, rows: Sequence[Waiting], *, is_last: bool) -> list[Waiting]:
+        """At most 200 of one action; gives those to be tried apart from the others, none when `is_last`.
+
+        Raises Grounded; RejectedError for what concerns every record.
+        """
+        ids = {row.m3ter_id for row in rows}
+        answer = await self._call(rows)
+        if isinstance(answer, TransientError) and not self._suspects & ids:
+            self._suspects |= ids  # what passes is waited for first
+            await self._flights.ground(answer)
+        if isinstance(answer, SyncError):
+            async with self._searching:
+                if self._flights.left_alone:  # as the search before this one has found
+                    raise Grounded
+                return await self._search(rows, answer, is_last=is_last)
+        return await self.keep(rows, answer, is_last=is_last)
+
+    async def _call(self, rows: Sequence[Waiting]) -> list[RowResult] | SyncError:
+        """What Salesforce said of each, or why it did not look at them: perhaps for one of them only."""
+        try:
+            async with self._flights.slot():
+                return await self._sender.collection(rows)
+        except Choked as choked:
+            return choked.error
+        except RejectedError as error:
+            if sending.concerns_all(error):
+                raise
+            return error
+
+    async def _search(self, rows: Sequence[Waiting], error: SyncError, *, is_last: bool) -> list[Waiting]:
+        """Send what failed again in halves, until what is to blame is alone; what is kept stays so.
+
+        It ends when Salesforce fails over what comes after the first such record as well and has taken
+        nothing yet: then all records fare alike.
+        """
+        again, left = list[Waiting](), list[Sequence[Waiting]]()
+        part, has_found, has_passed = rows, False, False
+        answer: list[RowResult] | SyncError = error
+        while True:
+            match answer:
+                case list():
+                    has_passed = True
+                    again += await self.keep(part, answer, is_last=is_last or len(part) == 1)
+                case TransientError() if has_found and not has_passed:
+                    await self._flights.ground(answer)
+                case SyncError() if len(part) == 1:
+                    has_found = True
+                    await self.keep(part, [_alone(answer)], is_last=True)
+                case SyncError():
+                    middle = len(part) // 2
+                    left[:0] = [part[:middle], part[middle:]]
+                case unreachable:
+                    assert_never(unreachable)
+            if not left:
+                return again
+            part = left.pop(0)
+            answer = await self._call(part)
+
+    async def keep(
+        self, rows: Sequence[Waiting], results: Sequence[RowResult], *, is_last: bool = False
+    ) -> list[Waiting]:
+        """What became of the rows of one call, durable together; gives those to be tried apart."""
+        policy, integration_id = self._place.manner.policy, self._place.integration_id
+        outcome: Outcome = verdicts.of(rows, results, policy, is_last=is_last)
+        async with transaction(self._place.db) as tx:
+            await entity_runs.fence(tx, self._turn.claim)
+            await entity_copies.written(tx, integration_id, outcome.written)
+            await entity_copies.refused(tx, integration_id, outcome.refused)
+            await entity_copies.postponed(tx, integration_id, outcome.postponed)
+            await entity_runs.add(tx, self._turn.claim, self._turn.counts(**outcome.count(rows)))
+        self._suspects.difference_update(row.m3ter_id for row in rows)
+        for each in outcome.refused:
+            log.warning(
+                "record refused", integration=self._place.name, m3ter_id=each.m3ter_id, reason=each.message
+            )
+        return outcome.again
+
+
+def _alone(error: SyncError) -> RowResult:
+    """What Salesforce made of a call with this one record."""
+    if isinstance(error, RejectedError):
+        return RowResult("", False, False, error.code, error.message, error.fields)
+    said = f"Salesforce fails over this record, and answers other calls: {error.message}"
+    return RowResult("", False, False, UNANSWERED, said)
