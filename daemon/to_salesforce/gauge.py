@@ -37,6 +37,10 @@ class Gauge:
     def _budget(self) -> Budget:
         return Budget(self.place.manner.reserve)
 
+    @property
+    def _subject(self) -> str:
+        return f"entity budget:{self.place.name}"
+
     def is_spent(self, in_flight: int = 0) -> bool:
         """Whether another call would be one of the reserve."""
         return self._budget.is_spent(self.place.org.salesforce.usage, in_flight)
@@ -51,18 +55,25 @@ class Gauge:
         """Until there are calls left beside the reserve; said once, and when it is looked at again.
 
         Raises Stopped."""
-        subject, was_told = f"entity budget:{self.place.name}", False
-        while (usage := self.place.org.salesforce.usage) is not None and self.is_spent():
-            message = self._budget.told(usage, datetime.now(UTC))
-            if not was_told:
-                log.warning("run waits for API calls", integration=self.place.name, reason=message)
-            was_told = True
-            await health.report(self.place.db, subject, False, message, _INSTRUCTION)
-            await turn.pause(budget.LOOK_AGAIN)
-            await self._look(turn)
+        was_told = False
+        try:
+            while (usage := self.place.org.salesforce.usage) is not None and self.is_spent():
+                message = self._budget.told(usage, datetime.now(UTC))
+                if not was_told:
+                    log.warning("run waits for API calls", integration=self.place.name, reason=message)
+                was_told = True
+                await health.report(self.place.db, self._subject, False, message, _INSTRUCTION)
+                await turn.pause(budget.LOOK_AGAIN)
+                await self._look(turn)
+        finally:
+            if was_told:
+                await self.forget()
         if was_told:
             log.info("run goes on: there are API calls again", integration=self.place.name)
-            await health.forget(self.place.db, subject)
+
+    async def forget(self) -> None:
+        """Nobody waits: of a run that was killed while it did, its word is still there."""
+        await health.forget(self.place.db, self._subject)
 
     async def _look(self, turn: Turn) -> None:
         org = self.place.org

@@ -47,6 +47,7 @@ class Writer:
     async def write(self) -> None:
         """Raises LeaseLost, Stopped, DatabaseUnavailable; RejectedError for what concerns every record."""
         try:
+            await self._gauge.forget()
             await parents.wait(self._place, self._turn)
             while await self._round():
                 if not self._flights:  # who was told to stop keeps what is in flight first

@@ -91,11 +91,12 @@ def reached(sources: Sources) -> Db:
 
 
 def _unwell(reports: list[Health], wanted: list[Integration]) -> list[Cause]:
-    """What the parts say of themselves; a system that no enabled integration uses makes nobody wait."""
+    """What the parts say of themselves; what no enabled integration uses makes nobody wait."""
     used: dict[str, set[str | None]] = {
         "salesforce": {each.salesforce_credential_name for each in wanted},
         "m3ter": {each.m3ter_credential_name for each in wanted},
         "stream": {each.name for each in wanted},
+        "entity budget": {each.name for each in wanted},
     }
     return [
         Cause(each.subject, each.message, each.instruction)

@@ -135,6 +135,25 @@ async def test_the_reserve_of_the_daily_calls_is_never_used(
     assert (run.status, run.written) == (RunStatus.COMPLETE, 1_000)
 
 
+async def test_nobody_waits_for_calls_any_more_once_it_was_told_to_stop(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(1_000))
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    await house.sandbox.salesforce_control.call("POST", "org/limit", {"max": 1_000, "used": 898})
+    async with copying.copying(house):
+        await until(lambda: ailing(house))
+    assert not await ailing(house)
+    await house.sandbox.salesforce_control.call("POST", "org/limit", {"max": 1_000, "used": 100})
+    assert (await copying.once(house, sync)).status is RunStatus.COMPLETE
+
+
+async def test_what_a_killed_run_said_of_calls_is_forgotten_by_the_next(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(3))
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    await health.report(house.db, f"entity budget:{sync.integration.name}", False, "It waits.")
+    assert (await copying.once(house, sync)).status is RunStatus.COMPLETE
+    assert not await ailing(house)
+
+
 async def test_very_many_records_go_by_bulk_jobs(house: House) -> None:
     ids = await copying.load(house, "Account", copying.rows(1_500))
     sync = await copying.added(house, EntityType.ACCOUNT)

@@ -70,8 +70,9 @@ async def test_a_stream_that_only_an_earlier_process_heard_is_not_ready(db: Pool
 
 
 @pytest.mark.usefixtures("integration")
-async def test_a_system_that_nothing_uses_makes_nobody_wait(site: Site, db: Pool) -> None:
-    await health.report(db, "m3ter:forgotten", False, "It is gone.")
+@pytest.mark.parametrize("subject", ["m3ter:forgotten", "entity budget:forgotten"])
+async def test_what_nothing_uses_makes_nobody_wait(site: Site, db: Pool, subject: str) -> None:
+    await health.report(db, subject, False, "It is gone.")
     assert (await site.get("/readyz")).status == 200
 
 
