@@ -13,10 +13,11 @@ from daemon.configuration import ConfigurationError
 from daemon.outcomes import SyncResult
 from daemon.tasks import here
 from daemon.to_m3ter import tasks
+from daemon.to_m3ter.graph import Named
 from daemon.to_m3ter.tasks import Connected, Manner
 from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace
-from state import inbox, integrations, runs, systems
+from state import inbox, integrations, record_parents, runs, systems
 from state.database import Db
 from state.models import Cause, RunStatus
 from state.run_models import Run
@@ -75,26 +76,48 @@ async def choose(db: Db, links: Links, wish: Wish) -> Connected | SyncResult:
     if not connected:
         raise unconnected(await lacking(db))
     try:
-        fitting = [each for each in connected if await _fits(each, wish.record_id)]
+        kinds = [(each, await _kind(each, wish.record_id)) for each in connected]
     except SyncError as error:
         return outcomes.failed(error.message, error.instruction)
+    own = [each for each, kind in kinds if kind == each.mapping.parent]
+    fitting = own or [each for each, kind in kinds if kind is not None]
     preferred = [each for each in fitting if each.integration.enabled] or fitting
     return preferred[0] if len(preferred) == 1 else _unclear(wish.record_id, preferred, connected)
 
 
 async def sync(db: Db, manner: Manner, chosen: Connected, record_id: str) -> SyncResult:
-    """Put the record into the inbox before all others and see it through.
+    """Put the record, or the one that it is a line of, into the inbox before all others and see it through.
 
     Raises LeaseLost when the record was taken over while it was being synced, DatabaseUnavailable.
     """
-    integration_id = chosen.integration.integration_id
+    try:
+        kind = await _kind(chosen, record_id)
+    except SyncError as error:
+        return outcomes.failed(error.message, error.instruction)
+    if kind is None:
+        return _unfit(record_id, chosen)
+    result = await _seen_through(db, manner, chosen, Named(kind, record_id))
+    if result is not None:
+        return result
+    parents = await record_parents.parents_of(db, chosen.integration.integration_id, [record_id])
+    if record_id not in parents:
+        return outcomes.failed(
+            f"The {kind} {record_id} belongs to no {chosen.mapping.parent}, or it is there no more.",
+            "Give the id of the record that it belonged to.",
+        )
+    return await sync(db, manner, chosen, parents[record_id])
+
+
+async def _seen_through(db: Db, manner: Manner, chosen: Connected, named: Named) -> SyncResult | None:
+    """What its sync came to; None for a line once its record has taken its place in the inbox."""
+    integration_id, is_line = chosen.integration.integration_id, named.object_name != chosen.mapping.parent
     place = Workplace(
         db, chosen.org.client, chosen.organization.client, {integration_id: chosen.mapping}, manner.policy
     )
     worker = Worker(place, Options(f"{here()}/by hand", manner.lease, manner.poll))
-    before = {run.run_id for run in await _ended_runs(db, chosen, record_id)}
-    parent = chosen.mapping.parent
-    inbox_id = await inbox.put(db, integration_id, parent, record_id, cause=Cause.MANUAL, priority=PRIORITY)
+    before = {run.run_id for run in await _ended_runs(db, chosen, named.record_id)}
+    wish = (integration_id, named.object_name, named.record_id)
+    inbox_id = await inbox.put(db, *wish, cause=Cause.MANUAL, priority=PRIORITY)
     give_up_at = datetime.now(UTC) + PATIENCE + manner.lease
     while datetime.now(UTC) < give_up_at:
         claim = await inbox.claim(
@@ -108,19 +131,25 @@ async def sync(db: Db, manner: Manner, chosen: Connected, record_id: str) -> Syn
             result = (await worker.take(claim)).result
             if result is not None:
                 return result
-        elif ended := await _new_run(db, chosen, record_id, before):
+        elif ended := await _new_run(db, chosen, named.record_id, before):
             return await _result(db, ended)
+        if is_line and not await inbox.find(db, inbox_id=inbox_id):
+            return None
         await waiting.pause(waiting.never(), LOOK_AGAIN)
     return outcomes.failed(
-        f"The {parent} {record_id} is being synced by another process that has not finished.",
-        f"It stays in the inbox. See `m3sync explain {record_id}`.",
+        f"The {named} is being synced by another process that has not finished.",
+        f"It stays in the inbox. See `m3sync explain {named.record_id}`.",
     )
 
 
-async def _fits(connected: Connected, record_id: str) -> bool:
-    parent = connected.mapping.parent
-    prefix = PREFIXES.get(parent) or await _described_prefix(connected.org.client.salesforce, parent)
-    return record_id.startswith(prefix)
+async def _kind(connected: Connected, record_id: str) -> str | None:
+    """What the record is to the integration: the object that it syncs, a line of that, or nothing (None)."""
+    mapping = connected.mapping
+    for name in dict.fromkeys([mapping.parent, *mapping.objects_watched]):
+        prefix = PREFIXES.get(name) or await _described_prefix(connected.org.client.salesforce, name)
+        if record_id.startswith(prefix):
+            return name
+    return None
 
 
 async def _described_prefix(salesforce: Salesforce, object_name: str) -> str:
@@ -136,7 +165,15 @@ def _unclear(record_id: str, fitting: list[Connected], connected: list[Connected
     parents = ", ".join(sorted({each.mapping.parent for each in connected}))
     return outcomes.failed(
         f"The record {record_id} is of a kind that no integration syncs (they sync: {parents}).",
-        "Give the id of such a record: for a line, the record it belongs to.",
+        "Give the id of such a record, or of a line of one.",
+    )
+
+
+def _unfit(record_id: str, named: Connected) -> SyncResult:
+    return outcomes.failed(
+        f"The record {record_id} is of a kind that the integration {named.integration.name} does not sync "
+        f"(it syncs: {named.mapping.parent}).",
+        "Give the id of such a record or of a line of one, or name another integration.",
     )
 
 

@@ -10,11 +10,12 @@ from daemon import app
 from daemon.configuration import ConfigurationError
 from daemon.to_m3ter import presets
 from state import field_mappings, inbox, integrations, record_states, runs
-from state.database import Pool
+from state.database import Pool, transaction
 from state.errors import NotFound
-from state.models import NewIntegration, RunStatus
+from state.models import Cause, InboxStatus, NewIntegration, RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
+from tests.integration.state_rows import claimed
 from tests.sandboxes import LocalSandbox
 
 
@@ -170,3 +171,50 @@ async def test_a_product_unknown_to_m3ter_fails_its_objects_and_no_others(
     assert actions["Commitment"] == actions["Plan"] == "failed"
     assert actions["Pricing"] == actions["AccountPlan"] == "not attempted"
     assert "no PlanTemplate with the code 'NOWHERE'" in result.concatenated_results
+
+
+async def line_set_aside(house: House, record_id: str, object_name: str = "OpportunityLineItem") -> None:
+    """A line whose record could not be told when its change was heard."""
+    integration_id = house.integration.integration_id
+    await inbox.put(house.db, integration_id, object_name, record_id, cause=Cause.CHANGE)
+    async with transaction(house.db) as tx:
+        await inbox.set_aside(tx, await claimed(house.db, integration_id), "FIELD_INTEGRITY_EXCEPTION")
+
+
+@pytest.mark.parametrize("integration", [None, "agreements"])
+async def test_a_line_by_hand_syncs_the_record_it_belongs_to(
+    house: House, opportunity: dict[str, Any], integration: str | None
+) -> None:
+    where = f"OpportunityId = '{opportunity['Id']}'"
+    (line, *_) = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE {where}")
+    await line_set_aside(house, line["Id"])
+    result = await app.sync_one(house.settings, [line["Id"]], integration)
+    assert result.success, result
+    assert {each.action for each in result.object_results} == {"created"}
+    assert [run.record_id for run in await runs.latest(house.db)] == [opportunity["Id"]]
+    assert await inbox.find(house.db) == []
+
+
+async def test_a_line_by_hand_whose_record_cannot_be_told_stays_set_aside(house: House) -> None:
+    (line, *_) = await house.query("SELECT Id FROM OpportunityLineItem")
+    await line_set_aside(house, line["Id"])
+    refused = {"status": 400, "body": [{"errorCode": "INVALID_FIELD", "message": "No such column"}]}
+    await house.sandbox.salesforce_control.fault("status", match={"path": "*/queryAll"}, **refused)
+    assert "No such column" in await failure(house, line["Id"])
+    (row,) = await inbox.find(house.db)
+    assert (row.status, row.object_name) == (InboxStatus.SET_ASIDE, "OpportunityLineItem")
+
+
+async def test_a_line_by_hand_that_belongs_to_no_record_is_told(house: House) -> None:
+    assert "belongs to no Opportunity" in await failure(house, "00kS900000795MN")
+    assert await inbox.find(house.db) == []
+
+
+async def test_a_record_of_another_kind_is_not_taken_for_one_of_the_integration_named(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    await line_set_aside(house, opportunity["AccountId"], "Account")
+    result = await app.sync_one(house.settings, [opportunity["AccountId"]], "agreements")
+    assert "integration agreements does not sync (it syncs: Opportunity)" in result.message
+    (row,) = await inbox.find(house.db)
+    assert (row.status, row.object_name) == (InboxStatus.SET_ASIDE, "Account")
