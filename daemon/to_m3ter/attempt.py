@@ -80,7 +80,7 @@ class Attempt:
 
     @property
     def _is_parent(self) -> bool:
-        return self.claim.object_name == self._mapping.parent
+        return self._mapping.watched_as(self.claim.object_name) == self._mapping.parent
 
     @property
     def _mapping(self) -> document.Mapping:
@@ -165,7 +165,7 @@ class Attempt:
     async def _lead_to_parent(self) -> Conclusion:
         """A line whose parent was not known when its change was heard."""
         line = graph.Named(self.claim.object_name, self.claim.record_id)
-        field_name = self._mapping.objects_watched.get(line.object_name)
+        field_name = self._mapping.line_field(line.object_name)
         parent = field_name and await graph.parent_of(self.place.org.salesforce, line, field_name)
         if not parent:
             log.info("line without a parent", object_name=line.object_name, record_id=line.record_id)

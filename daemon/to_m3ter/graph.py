@@ -13,7 +13,7 @@ from daemon.to_m3ter.mapping import soql
 from daemon.to_m3ter.mapping.document import Mapping
 
 # Only these can be merged, and only these have a MasterRecordId.
-_MERGEABLE = ("Account", "Contact", "Lead", "Case")
+_MERGEABLE = ("account", "contact", "lead", "case")
 _AT_ONCE = 200  # ids of one query: an address has at most 16,384 bytes
 
 
@@ -81,7 +81,7 @@ async def _first(
 async def _reason(salesforce: Salesforce, named: Named) -> SyncError:
     """Why a query found nothing: Salesforce answers alike for deleted, hidden and unknown records."""
     fields = "Id, IsDeleted, SystemModstamp"
-    if named.object_name in _MERGEABLE:
+    if named.object_name.lower() in _MERGEABLE:
         fields += ", MasterRecordId"
     query = f"SELECT {fields} FROM {named.object_name} WHERE Id = '{named.record_id}'"  # noqa: S608 - as above
     bin_entry = await _first(salesforce, query, include_deleted=True)

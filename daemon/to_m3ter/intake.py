@@ -35,8 +35,9 @@ class Watch:
     objects: Mapping[str, tuple[str, ...]]
     pointers: Mapping[str, Pointer] = field(default_factory=dict)
 
-    def wants(self, object_name: str) -> bool:
-        return object_name == self.parent or object_name in self.lines
+    def watched_as(self, object_name: str) -> str | None:
+        """An object as the field mapping spells it; None when it is not watched."""
+        return document.spelled(object_name, (self.parent, *self.lines))
 
 
 def watch(integration_id: UUID, mapping: document.Mapping) -> Watch:
@@ -102,8 +103,8 @@ def sort(events: Iterable[Event], watched: Watch) -> Sorted:
             detail = f"Event {event.replay_id} could not be read: {event.reason}"
             for name in watched.objects.get(event.channel, ()):
                 found.missed.append(Missed(name, event.channel, "undecodable", detail))
-        elif watched.wants(event.object_name):
-            _take(found, event, watched)
+        elif (object_name := watched.watched_as(event.object_name)) is not None:
+            _take(found, event, object_name, watched)
     return found
 
 
@@ -115,23 +116,23 @@ def _step(found: Sorted, event: ChangeEvent | UndecodableEvent) -> None:
         found.steps[event.channel] = Step(event.replay_id, committed_at)
 
 
-def _take(found: Sorted, event: ChangeEvent, watched: Watch) -> None:
+def _take(found: Sorted, event: ChangeEvent, object_name: str, watched: Watch) -> None:
     named = [_full(each) for each in event.record_ids if each != NO_RECORD]
     whole = [each for each in named if each is not None]
     if event.change_type == OVERFLOW or len(whole) < len(event.record_ids) or not whole:
-        found.missed.append(_missed(event))
-    found.heard += [_heard(event, each, watched) for each in whole]
+        found.missed.append(_missed(event, object_name))
+    found.heard += [_heard(event, object_name, each, watched) for each in whole]
     if event.change_type.startswith(GAP) and whole:
-        key = (event.channel, event.object_name)
-        before = found.gaps.get(key) or Gap(event.object_name, event.channel, _gap(event), 0)
+        key = (event.channel, object_name)
+        before = found.gaps.get(key) or Gap(object_name, event.channel, _gap(event), 0)
         found.gaps[key] = replace(before, records=before.records + len(whole))
 
 
-def _missed(event: ChangeEvent) -> Missed:
+def _missed(event: ChangeEvent, object_name: str) -> Missed:
     is_overflow = event.change_type == OVERFLOW or NO_RECORD in event.record_ids
     how = f" but as {', '.join(event.record_ids)[:80]}" if event.record_ids else ""
     return Missed(
-        event.object_name,
+        object_name,
         event.channel,
         "overflow" if is_overflow else "gap",
         f"Event {event.replay_id} ({event.change_type}) says that {event.object_name} records changed "
@@ -152,14 +153,14 @@ def _full(record_id: str) -> str | None:
         return None
 
 
-def _heard(event: ChangeEvent, record_id: str, watched: Watch) -> Heard:
-    field_name = watched.lines.get(event.object_name)
+def _heard(event: ChangeEvent, object_name: str, record_id: str, watched: Watch) -> Heard:
+    field_name = watched.lines.get(object_name)
     given = event.payload.get(field_name) if field_name else None
     named = _full(given) if isinstance(given, str) and given else None
     change = Change(
         channel=event.channel,
         replay_id=event.replay_id,
-        object_name=event.object_name,
+        object_name=object_name,
         record_id=record_id,
         change_type=event.change_type,
         changed_fields=event.changed_fields,

@@ -28,7 +28,7 @@ class Pages:
 
     def is_watched(self, reread: Reread) -> bool:
         """Whether the field mapping watches the object."""
-        return reread.object_name in self.mapping.objects_watched
+        return self.mapping.watched_as(reread.object_name) is not None
 
     async def is_wanted(self, reread: Reread) -> bool:
         """The same of the field mapping that is saved by now: whoever took it up before this process did may
@@ -38,7 +38,7 @@ class Pages:
             return False
         saved = await field_mappings.get(self.db, integration.field_mapping_id)
         try:
-            return reread.object_name in document.parse(saved.document).objects_watched
+            return document.parse(saved.document).watched_as(reread.object_name) is not None
         except MappingInvalid:
             return True  # until a mapping says that it does not
 
@@ -162,7 +162,7 @@ class Pages:
 
     def _line_field(self, reread: Reread) -> str:
         """By which a line names its parent; "" for the parent itself."""
-        return self.mapping.objects_watched.get(reread.object_name) or ""
+        return self.mapping.line_field(reread.object_name) or ""
 
     async def _all(self, query: str) -> list[Record]:
         return [

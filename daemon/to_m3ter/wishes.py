@@ -92,7 +92,7 @@ async def _chosen(db: Db, links: Links, wish: Wish) -> list[Connected]:
         )
     if wish.object_name is None:
         return running
-    watching = [each for each in running if object_of(each.mapping, wish.object_name)]
+    watching = [each for each in running if each.mapping.watched_as(wish.object_name)]
     if not watching:
         watched = sorted({name for each in running for name in each.mapping.objects_watched})
         raise Refused(
@@ -105,11 +105,6 @@ async def _integrations(db: Db, wish: Wish) -> list[Integration]:
     if wish.integration is not None:
         return [await integrations.get(db, wish.integration)]
     return await integrations.to_m3ter(db)
-
-
-def object_of(mapping: document.Mapping, given: str) -> str | None:
-    """The object as the mapping writes it; None when it is not watched."""
-    return next((name for name in mapping.objects_watched if name.lower() == given.lower()), None)
 
 
 async def _unfinished(db: Db, integration_id: UUID, org_id: str) -> list[UUID]:

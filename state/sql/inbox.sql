@@ -2,7 +2,7 @@
 
 -- hear --
 -- Remember what was heard, in one order so that two daemons never deadlock; gives what was not heard before
--- for every integration that wants it now. $1 org, then one array a column
+-- for every integration that wants it now, with its object as that one spells it. $1 org, then one array a column
 INSERT INTO change_events (org_id, channel, replay_id, object_name, record_id, change_type,
     changed_fields, change_origin, commit_user, transaction_key, committed_at, own_write, heard_for)
 SELECT DISTINCT ON (c.channel, c.replay_id, c.record_id, c.transaction_key)
@@ -15,7 +15,7 @@ FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text
           transaction_key, committed_at, own_write, heard_for)
 ORDER BY c.channel, c.replay_id, c.record_id, c.transaction_key
 ON CONFLICT (org_id, channel, replay_id, record_id, transaction_key) DO UPDATE
-    SET heard_for = change_events.heard_for || excluded.heard_for
+    SET heard_for = change_events.heard_for || excluded.heard_for, object_name = excluded.object_name
     WHERE NOT change_events.heard_for @> excluded.heard_for
 RETURNING object_name, record_id;
 

@@ -103,6 +103,17 @@ def test_an_event_of_an_object_that_is_not_watched_only_moves_the_place(kind: st
     assert found.steps == {"/data/ChangeEvents": Step("7", AT)}
 
 
+def test_an_object_is_wanted_in_any_case_and_its_content_stays_as_salesforce_spells_it() -> None:
+    watched = replace(WATCHED, parent="opportunity", lines={"OPPORTUNITYLINEITEM": "OpportunityId"})
+    changed, lost = event("Opportunity", OPPORTUNITY), event("Opportunity", "006*", change_type="GAP_UPDATE")
+    line = event("OpportunityLineItem", LINE, payload={"OpportunityId": OPPORTUNITY})
+    found = intake.sort([changed, lost, line], watched)
+    assert [each.change.object_name for each in found.heard] == ["opportunity", "OPPORTUNITYLINEITEM"]
+    assert [each.event for each in found.heard] == [changed, line]
+    assert [each.object_name for each in found.missed] == ["opportunity"]
+    assert intake.lead(found.heard[1], {}, watched) == [("opportunity", OPPORTUNITY)]
+
+
 def test_the_position_of_a_channel_is_its_last_event() -> None:
     some = [event("Opportunity", OPPORTUNITY, replay_id=str(number)) for number in (7, 9, 30)]
     assert intake.sort(some, WATCHED).steps == {CHANNEL: Step("30", AT)}

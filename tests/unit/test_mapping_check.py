@@ -30,6 +30,16 @@ def test_every_preset_is_right_for_an_org_with_its_fields(name: str) -> None:
     assert [finding for finding in found if finding.severity == "error"] == []
 
 
+def test_a_parent_in_another_case_is_to_be_spelt_as_salesforce_does() -> None:
+    text = with_field("").replace('parent = "Opportunity"', 'parent = "opportunity"')
+    org = describes() | {"opportunity": describes("Opportunity")["Opportunity"]}
+    found = check.check(document.parse(text), org, shapes.shapes())
+    wrong = [each for each in found if each.where == "parent"]
+    assert [(each.severity, each.message, each.instruction) for each in wrong] == [
+        ("error", "Salesforce spells opportunity as Opportunity.", 'Write parent = "Opportunity".')
+    ]
+
+
 def test_the_presets_warn_of_what_may_be_empty_and_of_nothing_else() -> None:
     email = check.Finding(
         "warning",

@@ -37,6 +37,10 @@ def _check_graph(mapping: document.Mapping, describes: described.Describes) -> I
         message = f"Salesforce has no object {mapping.parent} that m3sync's user can see."
         yield Finding("error", "parent", message, "Correct the name, or give the user access to the object.")
         return
+    actual = str(describes[mapping.parent]["name"])
+    if actual != mapping.parent:
+        message = f"Salesforce spells {mapping.parent} as {actual}."
+        yield Finding("error", "parent", message, f'Write parent = "{actual}".')
     for name, line in mapping.lines.items():
         yield from _check_line(mapping.parent, name, line, describes)
     try:

@@ -1,7 +1,7 @@
 """The field mapping document: TOML in, a checked Mapping out."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
@@ -161,6 +161,19 @@ class Mapping(values.Part):
     def objects_watched(self) -> dict[str, str | None]:
         """Salesforce objects to watch -> the field of a line with the parent's id (None: the parent)."""
         return {line.object: line.parent_field for line in self.lines.values()} | {self.parent: None}
+
+    def watched_as(self, object_name: str) -> str | None:
+        """An object as this mapping spells it, for Salesforce takes its name in any case; None: unwatched."""
+        return spelled(object_name, self.objects_watched)
+
+    def line_field(self, object_name: str) -> str | None:
+        """By which a line names its parent; None for the parent itself, and for what is not watched."""
+        return self.objects_watched.get(self.watched_as(object_name) or "")
+
+
+def spelled(object_name: str, names: Iterable[str]) -> str | None:
+    """The one of these names that means this object, in whatever case."""
+    return next((each for each in names if each.lower() == object_name.lower()), None)
 
 
 def channels(mapping: Mapping) -> list[str]:
