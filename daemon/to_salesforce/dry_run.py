@@ -10,9 +10,11 @@ from daemon.to_salesforce import (
     budget,
     comparing,
     describing,
+    gone_accounts,
     keeping,
     lanes,
     linking,
+    listing,
     live,
     standard,
 )
@@ -120,6 +122,7 @@ class _Look:
         org, or of another m3ter, count for nothing: a run forgets them."""
         self._is_elsewhere = await belonging.is_elsewhere(self._place)
         self._mapper = await describing.mapper(self._place)
+        self.reader.calls += await gone_accounts.look_again(self._place)
         self._cost.m3ter_calls += await standard.refresh(self._place)
         met: set[str] = set()
         async for entities in self._pages():
@@ -136,7 +139,7 @@ class _Look:
         for lane in lanes.of(place.settings):
             token: str | None = None
             while True:
-                page = await place.organization.m3ter.page(place.kind, token, **lane.filters)
+                page = await listing.page(place, token, lane.filters)
                 self._cost.m3ter_calls += 1
                 some += page.entities
                 while len(some) >= at_once:

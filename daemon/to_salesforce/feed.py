@@ -8,7 +8,9 @@ from typing import Any
 
 import structlog
 
-from daemon.to_salesforce import describing, events, keeping, standard
+from connectors.errors import TooLargeError
+from connectors.m3ter.rest import EVENTS_PAGE_SIZE, Page
+from daemon.to_salesforce import describing, events, keeping, listing, standard
 from daemon.to_salesforce.events import Told
 from daemon.to_salesforce.place import Place
 from state import entity_copies, entity_runs, entity_syncs
@@ -27,11 +29,13 @@ _MOST_PAGES = 50
 @dataclass(slots=True)
 class Feed:
     """Of one integration; `_dealt_with` has the events of the overlap that need no second look, and
-    `_unshown` since when, on the monotonic clock, others are looked at."""
+    `_unshown` since when, on the monotonic clock, others are looked at. `_cut` has the names of events whose
+    list was told to end early."""
 
     place: Place
     _dealt_with: dict[str, datetime] = field(default_factory=dict)
     _unshown: dict[str, float] = field(default_factory=dict)
+    _cut: set[str] = field(default_factory=set)
 
     async def read(self, sync: EntitySync) -> bool:
         """Have what changed written; whether anything is to be. Raises the SyncError family, which is no
@@ -79,7 +83,7 @@ class Feed:
         for name in events.names(self.place.settings.entity_type):
             token: str | None = None
             for _ in range(_MOST_PAGES):
-                page = await self.place.organization.m3ter.events(event_name=name, token=token)
+                page = await self._page(name, token)
                 told = [each for event in page.entities if (each := events.told(event)) is not None]
                 for each in told:
                     if each.at >= since:
@@ -89,6 +93,19 @@ class Feed:
                     break
             else:
                 log.warning("more events than the feed reads: left to the next scan", event_name=name)
+
+    async def _page(self, name: str, token: str | None) -> Page:
+        """The list ends at an event that is too large for m3ter even alone: a scan has what is before it."""
+        m3ter = self.place.organization.m3ter
+        try:
+            return await listing.smaller(
+                EVENTS_PAGE_SIZE, lambda size: m3ter.events(event_name=name, token=token, page_size=size)
+            )
+        except TooLargeError as error:
+            if name not in self._cut:
+                log.warning("event too large: left to the next scan", event_name=name, reason=error.message)
+            self._cut.add(name)
+            return Page((), None)
 
     async def _keep(self, seen: "Seen", newest: Told | None) -> bool | None:
         """Whether something is to be written; None when the integration is not what it was read for."""

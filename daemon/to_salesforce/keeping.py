@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from daemon.to_salesforce import comparing, lanes, linking
+from daemon.to_salesforce import comparing, lanes, linking, listing
 from daemon.to_salesforce.comparing import Mapper, Sifted
 from daemon.to_salesforce.place import Place
 from state import entity_copies
@@ -36,9 +36,9 @@ async def keep(tx: Connection, place: Place, mapper: Mapper, entities: Entities)
 
 async def look_up(place: Place, ids: Collection[str]) -> list[dict[str, Any]]:
     """Those of one page of ids that m3ter still has. Raises the SyncError family."""
-    m3ter, found, token = place.organization.m3ter, list[dict[str, Any]](), None
+    found, token = list[dict[str, Any]](), None
     while True:
-        page = await m3ter.page(place.kind, token, ids=list(ids))
+        page = await listing.page(place, token, {"ids": list(ids)})
         found += page.entities
         token = page.next_token
         if token is None:

@@ -8,10 +8,11 @@ import structlog
 
 from connectors.errors import RejectedError
 from connectors.m3ter.rest import Page
-from daemon.to_salesforce import describing, keeping, lanes, standard, together, unmet
+from daemon.to_salesforce import describing, gone_accounts, keeping, lanes, listing, standard, together, unmet
 from daemon.to_salesforce.comparing import Mapper
 from daemon.to_salesforce.keeping import Entities
 from daemon.to_salesforce.lanes import Lane, Position
+from daemon.to_salesforce.listing import Question
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Turn, patiently
 from state import entity_copies, entity_runs
@@ -48,6 +49,7 @@ class Poller:
         at = lanes.position(self._turn.claim.cursor)
         mapper = await describing.mapper(self._place, self._turn)
         if at is None or at.unmet_after is None:
+            await gone_accounts.read(self._place, self._turn)
             await standard.read(self._place, self._turn)
             await together.run(f"scan of {self._place.name}", self._read(at), self._keep(mapper))
         after = (at.unmet_after if at else None) or ""
@@ -73,24 +75,18 @@ class Poller:
     async def _page(self, lane: Lane, token: str | None) -> Page:
         place = self._place
 
-        async def asked(at: str | None) -> Page:
-            organization = place.organization
-            return await patiently(
-                self._turn,
-                organization.standing,
-                place.manner.policy,
-                lambda: organization.m3ter.page(place.kind, at, **lane.filters),
-            )
+        async def ask(question: Question) -> Page:
+            return await patiently(self._turn, place.organization.standing, place.manner.policy, question)
 
         try:
-            return await asked(token)
+            return await listing.page(place, token, lane.filters, ask)
         except RejectedError as error:
             self._beginnings += 1
             if token is None or self._beginnings > _MOST_BEGINNINGS:
                 raise
             # Nobody says how long a token is good; what was seen so far stays seen.
             log.warning("scan begins its list anew", integration=place.name, reason=error.message)
-            return await asked(None)
+            return await listing.page(place, None, lane.filters, ask)
 
     async def _keep(self, mapper: Mapper) -> None:
         while (read := await self._pages.get()) is not None:

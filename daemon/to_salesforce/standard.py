@@ -1,7 +1,7 @@
 """Reads in m3ter which standard Accounts its accounts are: anyone may make external mappings, untold."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Collection, Iterator, Mapping
+from typing import Any
 
 import structlog
 
@@ -9,14 +9,13 @@ from connectors.errors import RejectedError
 from connectors.m3ter.models import SALESFORCE, EntityKind
 from connectors.m3ter.rest import Page
 from connectors.salesforce.ids import to_id18
-from daemon.to_salesforce import lanes
+from daemon.to_salesforce import lanes, listing
+from daemon.to_salesforce.listing import Ask, Question
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Turn, patiently
 from state import standard_accounts
 
 log = structlog.get_logger(__name__)
-
-Question: TypeAlias = Callable[[], Awaitable[Page]]
 
 _ACCOUNT = "Account"  # what both systems call it
 _PREFIX = "001"  # of every Account's id (Salesforce, "Standard Field Types", key prefixes)
@@ -37,7 +36,7 @@ async def read(place: Place, turn: Turn) -> None:
     await refresh(place, ask)
 
 
-async def refresh(place: Place, ask: Callable[[Question], Awaitable[Page]] | None = None) -> int:
+async def refresh(place: Place, ask: Ask = listing.plainly) -> int:
     """Of all accounts that the integration copies; how many calls that needed.
 
     A list that m3ter refuses stops nothing: what is known stays. Raises what `ask` does, by default the
@@ -46,7 +45,7 @@ async def refresh(place: Place, ask: Callable[[Question], Awaitable[Page]] | Non
     if not is_wanted(place):
         return 0
     chunks = [lane.filters.get("ids") for lane in lanes.of(place.settings)]
-    return sum([await _read(place, ids, ask or _plainly) for ids in chunks])
+    return sum([await _read(place, ids, ask) for ids in chunks])
 
 
 async def refresh_of(place: Place, m3ter_ids: Collection[str]) -> None:
@@ -54,14 +53,10 @@ async def refresh_of(place: Place, m3ter_ids: Collection[str]) -> None:
     ids = list(m3ter_ids)
     if is_wanted(place):
         for at in range(0, len(ids), _IDS_A_CALL):
-            await _read(place, ids[at : at + _IDS_A_CALL], _plainly)
+            await _read(place, ids[at : at + _IDS_A_CALL], listing.plainly)
 
 
-async def _plainly(question: Question) -> Page:
-    return await question()
-
-
-async def _read(place: Place, ids: Collection[str] | None, ask: Callable[[Question], Awaitable[Page]]) -> int:
+async def _read(place: Place, ids: Collection[str] | None, ask: Ask) -> int:
     """A list that is paged while others write to it passes over mappings: before one is forgotten, m3ter is
     asked for those of just its account."""
     org_id, after = place.organization.m3ter.org_id, ""
@@ -77,15 +72,16 @@ async def _read(place: Place, ids: Collection[str] | None, ask: Callable[[Questi
     return calls
 
 
-async def _listed(
-    place: Place, ids: Collection[str] | None, ask: Callable[[Question], Awaitable[Page]]
-) -> int:
+async def _listed(place: Place, ids: Collection[str] | None, ask: Ask) -> int:
     """Keep what m3ter's list says of these accounts, None is all; how many calls that needed."""
-    m3ter = place.organization.m3ter
+    m3ter, kind = place.organization.m3ter, EntityKind.EXTERNAL_MAPPING
     filters: dict[str, Any] = {"externalSystemId": SALESFORCE, "m3terIds": ids}
 
     async def page_at(at: str | None) -> Page:
-        return await ask(lambda: m3ter.page(EntityKind.EXTERNAL_MAPPING, at, **filters))
+        def sized(size: int) -> Awaitable[Page]:
+            return ask(lambda: m3ter.page(kind, at, page_size=size, **filters))
+
+        return await listing.smaller(kind.page_size, sized)
 
     calls, token = 0, None
     while True:

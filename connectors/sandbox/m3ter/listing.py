@@ -7,9 +7,11 @@ from typing import Any
 
 from aiohttp import web
 
+from connectors.http import dumps
 from connectors.sandbox.m3ter import answers, paging
 from connectors.sandbox.m3ter.filters import Selection
 from connectors.sandbox.m3ter.organization import Organization, shown
+from connectors.sandbox.m3ter.refusals import response_too_large
 from connectors.sandbox.m3ter.tables import Table
 
 Entity = dict[str, Any]
@@ -26,7 +28,7 @@ class Listing:
 
 
 def of_table(organization: Organization, request: web.Request, listing: Listing) -> web.Response:
-    """One page; raises RefusedError for a wrong size or token."""
+    """One page; raises RefusedError for a wrong size or token, and for what is too large to answer."""
     behaviour, table = organization.behaviour, listing.table
     largest = listing.page_size or table.kind.page_size
     size = paging.page_size(request.query, behaviour.default_page_size, largest)
@@ -37,7 +39,10 @@ def of_table(organization: Organization, request: web.Request, listing: Listing)
         return answers.reply(paging.answer([], table.end if position is None else position, scope))
     page = table.page(size, position, listing.selection.picked, listing.selection.fits)
     data = [listing.show(entity) for entity in page.entities]
-    return answers.reply(paging.answer(data, page.next_position, scope))
+    body = paging.answer(data, page.next_position, scope)
+    if behaviour.largest_answer is not None and len(dumps(body)) > behaviour.largest_answer:
+        raise response_too_large()
+    return answers.reply(body)
 
 
 def of_sequence(

@@ -8,7 +8,8 @@ from typing import Any
 from connectors.sandbox.m3ter.refusals import bad_request
 
 Entity = dict[str, Any]
-_NOT_FILTERS = ("nextToken", "pageSize")
+# What tells of pages, and of how much an entity shows: neither chooses entities.
+_NOT_FILTERS = ("nextToken", "pageSize", "additional", "excludeLineItems", "includeBillTotal")
 
 
 def page_size(query: Mapping[str, str], default: int, largest: int) -> int:
@@ -39,7 +40,7 @@ def unseal(token: str | None, scope: str) -> int | None:
 
 
 def scope_of(path: str, query: Mapping[str, str]) -> str:
-    """What a token is bound to: the path and every query parameter that is not about paging itself."""
+    """What a token is bound to: the path and every query parameter that is a filter."""
     return (
         path
         + "?"

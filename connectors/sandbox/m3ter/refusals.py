@@ -25,6 +25,11 @@ def unauthorized() -> RefusedError:
     return RefusedError(403, "Unauthorized")
 
 
+def response_too_large() -> RefusedError:
+    """A page that holds too much."""
+    return RefusedError(413, "Response too large")
+
+
 def forbidden() -> RefusedError:
     """An organization that the key may not see, or a body that the web application firewall stops."""
     return RefusedError(403, "Forbidden")

@@ -17,6 +17,7 @@ class Behaviour:
     requests_per_second: int | None = 50
     has_firewall: bool = True
     default_page_size: int = 20  # not documented for lists
+    largest_answer: int | None = None  # bytes of a list's page: 413 is documented, from what size on is not
     empty_page_every: int = 0  # every nth list page is empty and goes on; 0: only where a filter empties one
 
 

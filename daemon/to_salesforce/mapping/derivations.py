@@ -32,6 +32,13 @@ class Links:
     uncopied_ids: Collection[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """In place of a list that m3ter has and does not give."""
+
+    why: str
+
+
 @dataclass(slots=True)
 class Reading:
     """One entity being mapped, with what two of its fields need alike."""
@@ -129,6 +136,8 @@ def unmarked(_target: TargetField, _reading: Reading, _value: Any) -> None:
 def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
+    if isinstance(value, Withheld):
+        raise ValueUnfit(value.why)
     if not isinstance(value, list):
         message = f"{str(value)[:60]!r} is not a list."
         raise ValueUnfit(message)
