@@ -16,6 +16,7 @@ from state.models import Cause, InboxStatus, NewIntegration, RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration.state_rows import claimed
+from tests.integration.test_sync_worker import working
 from tests.sandboxes import LocalSandbox
 
 
@@ -192,6 +193,19 @@ async def test_a_line_by_hand_syncs_the_record_it_belongs_to(
     assert result.success, result
     assert {each.action for each in result.object_results} == {"created"}
     assert [run.record_id for run in await runs.latest(house.db)] == [opportunity["Id"]]
+    assert await inbox.find(house.db) == []
+
+
+async def test_a_line_by_hand_comes_through_whoever_takes_its_row(
+    house: House, opportunity: dict[str, Any]
+) -> None:
+    where = f"OpportunityId = '{opportunity['Id']}'"
+    lines = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE {where}")
+    async with working(house):
+        for line in lines:
+            result = await house.sync(line["Id"])
+            assert result.success, result
+    assert {run.record_id for run in await runs.latest(house.db)} == {opportunity["Id"]}
     assert await inbox.find(house.db) == []
 
 
