@@ -1,10 +1,13 @@
 """A page too large for m3ter is read in smaller ones; a Bill too large even alone stops only itself."""
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.sandbox.m3ter import billing
+from daemon.to_salesforce.targets import Naming
 from state import entity_copies, entity_syncs
-from state.entity_models import CopyStatus, EntitySync, EntityType, RunCause
+from state.entity_models import CopyStatus, EntitySync, EntityType, Namespace, RunCause
 from state.models import RunStatus
 from tests.acceptance.house import House
 from tests.integration import copying, dry_running, lagging
@@ -115,3 +118,17 @@ async def test_an_event_that_is_too_large_stops_no_feed(house: House, account_id
         run = await copying.ended(house, sync, 2)
     assert (run.cause, run.written) == (RunCause.FEED, 1)
     assert (await entity_syncs.get(house.db, sync.integration.name)).feed_at is not None
+
+
+async def test_where_no_field_takes_the_lines_it_is_written_without_them(
+    house: House, account_id: str
+) -> None:
+    (large,) = billed(house, account_id, 1)
+    enlarged(house, large)
+    limit(house, LARGEST)
+    names = {f"Bill.{each}": "" for each in ("Lines", "Line_Count", "Lines_Left_Out")}
+    manner = replace(copying.HASTY, naming=Naming(names={Namespace.CUSTOM.value: names}))
+    run = await copying.once(house, await copying.added(house, EntityType.BILL), manner)
+    assert (run.written, run.refused) == (1, 0)
+    (record,) = await house.query("SELECT Total__c, Lines__c FROM m3ter_Bill__c")
+    assert (float(record["Total__c"]), record["Lines__c"]) == (10, None)
