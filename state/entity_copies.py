@@ -50,6 +50,13 @@ async def want(tx: Connection, integration_id: UUID, entities: Sequence[Wanted])
     return int(await database.fetch_value(tx, _SQL["want"], integration_id, *_columns(rows)))
 
 
+async def want_instead(tx: Connection, integration_id: UUID, records: Sequence[tuple[Waiting, str]]) -> None:
+    """These wait with the payloads that they have here, of these digests; one changed since is left alone."""
+    await hold(tx, integration_id, [row.m3ter_id for row, _ in records])
+    columns = _columns((row.m3ter_id, row.digest, digest, dict(row.payload or {})) for row, digest in records)
+    await database.execute(tx, _SQL["want_instead"], integration_id, *columns)
+
+
 async def see(tx: Connection, run_id: UUID, m3ter_ids: Collection[str]) -> None:
     """The scan has met these: they are not gone."""
     await database.execute(tx, _SQL["see"], run_id, list(m3ter_ids))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from state import database, sql
 from state.database import Db
@@ -41,3 +42,19 @@ async def known(db: Db, m3ter_org_id: str, m3ter_ids: Collection[str]) -> dict[s
     """The Salesforce Account of each of these that has one, by m3ter id: none that is known to be deleted."""
     rows = await database.fetch(db, _SQL["known"], m3ter_org_id, list(m3ter_ids))
     return {row["m3ter_id"]: row["salesforce_id"] for row in rows}
+
+
+async def gone(db: Db, integration_id: UUID, salesforce_ids: Collection[str]) -> None:
+    """Salesforce said to this entity data sync that it has these Accounts no more."""
+    await database.execute(db, _SQL["gone"], integration_id, list(salesforce_ids))
+
+
+async def gone_after(db: Db, integration_id: UUID, salesforce_id: str, limit: int) -> list[str]:
+    """The next of these Accounts in the order of their ids; "" is before the first."""
+    rows = await database.fetch(db, _SQL["gone_after"], integration_id, salesforce_id, limit)
+    return [row["record_id"] for row in rows]
+
+
+async def back(db: Db, integration_id: UUID, salesforce_ids: Collection[str]) -> None:
+    """Of these Accounts Salesforce has some again."""
+    await database.execute(db, _SQL["back"], integration_id, list(salesforce_ids))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,8 +10,8 @@ import structlog
 
 from connectors.errors import RejectedError, SyncError
 from connectors.salesforce import bulk, bulk_csv, collections
-from connectors.salesforce.rows import RowResult
-from daemon.to_salesforce import expecting
+from connectors.salesforce.rows import UNPROCESSED, RowResult
+from daemon.to_salesforce import expecting, gone_accounts
 from daemon.to_salesforce.loads import Load
 from daemon.to_salesforce.mapping import records
 from daemon.to_salesforce.place import Place
@@ -78,22 +77,20 @@ class Sender:
     async def _without_dead_accounts(
         self, rows: Sequence[Waiting], results: list[RowResult]
     ) -> list[RowResult]:
-        """A standard Account that was deleted or merged stops no copy: it is written without that lookup."""
+        """A standard Account that was deleted or merged stops no copy: it waits on without that lookup."""
         lookups = self._place.target.derived("salesforce_account")
-        dead = [
-            number
-            for number, (row, result) in enumerate(zip(rows, results, strict=True))
+        dead = {
+            row.m3ter_id: row
+            for row, result in zip(rows, results, strict=True)
             if result.code in _DEAD and any((row.payload or {}).get(name) for name in lookups)
-        ]
+        }
         if not dead:
             return results
-        log.warning("standard account is gone", integration=self._place.name, count=len(dead))
-        without = [
-            replace(rows[number], payload={**(rows[number].payload or {}), **dict.fromkeys(lookups)})
-            for number in dead
+        await gone_accounts.leave_out(self._place, dead.values())
+        return [
+            RowResult("", False, False, UNPROCESSED, result.message) if row.m3ter_id in dead else result
+            for row, result in zip(rows, results, strict=True)
         ]
-        told = dict(zip(dead, await self._send(without), strict=True))
-        return [told.get(number, result) for number, result in enumerate(results)]
 
     async def _send(self, rows: Sequence[Waiting]) -> list[RowResult]:
         salesforce, target = self._place.org.salesforce, self._place.target

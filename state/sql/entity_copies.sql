@@ -34,6 +34,12 @@ WITH put AS (
 )
 SELECT count(*) FILTER (WHERE status = 'WAITING') FROM put;
 
+-- want_instead --
+-- Those that wait to be $3 are to be $4. $2 ids, $3 and $4 digests, $5 payloads
+UPDATE entity_copies c SET digest = g.digest, payload = g.payload
+FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[]) AS g (m3ter_id, before, digest, payload)
+WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.digest = g.before AND c.status = 'WAITING';
+
 -- see --
 -- The scan has met them
 INSERT INTO entity_seen (run_id, m3ter_id) SELECT $1, m3ter_id FROM unnest($2::text[]) AS g (m3ter_id)

@@ -38,3 +38,18 @@ FROM (
 ) said
 WHERE NOT EXISTS (SELECT FROM record_states r WHERE r.record_id = said.salesforce_id AND r.is_gone)
 ORDER BY said.m3ter_id, said.place, said.salesforce_id;
+
+-- gone --
+-- Salesforce says so to $1 of $2
+INSERT INTO record_states (integration_id, record_id, criterion_held, is_gone)
+SELECT $1, g.record_id, false, true FROM unnest($2::text[]) AS g (record_id)
+ORDER BY g.record_id ON CONFLICT DO NOTHING;
+
+-- gone_after --
+-- Of those the first $3 after the id $2
+SELECT record_id FROM record_states WHERE integration_id = $1 AND record_id > $2 AND is_gone
+ORDER BY record_id LIMIT $3;
+
+-- back --
+-- Of those $2 are there again
+DELETE FROM record_states WHERE integration_id = $1 AND record_id = ANY($2::text[]);
