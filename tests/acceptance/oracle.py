@@ -115,7 +115,7 @@ def _plan(row: Row, line: Row) -> Body:
 
 
 def _pricing(row: Row, line: Row) -> Body:
-    return {
+    body = {
         "planId": f"Plan:{line['Id']}",
         "aggregationId": f"Aggregation:{line['ProductCode']}",
         "code": line["Id"],
@@ -126,6 +126,7 @@ def _pricing(row: Row, line: Row) -> Body:
         "startDate": row["CloseDate"],
         "pricingBands": [{"lowerLimit": 0, "fixedPrice": 0, "unitPrice": line["UnitPrice"]}],
     }
+    return body | ({"endDate": last} if (last := _day_after(row)) else {})
 
 
 def _use(row: Row, line: Row) -> Body:

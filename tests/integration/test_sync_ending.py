@@ -102,6 +102,26 @@ async def test_a_restored_record_is_billed_again_as_its_mapping_says(house: Hous
     assert await ends(house) == before
 
 
+async def test_a_price_that_ended_before_its_account_plan_was_made_begins_again_with_its_restored_line(
+    house: House,
+) -> None:
+    match = {"method": "POST", "path": "*/accountplans"}
+    await house.sandbox.m3ter_control.fault("status", match=match, status=400, body={"message": "No"})
+    record_id = await id_of(house, SEATS)
+    await house.salesforce("PATCH", f"/sobjects/Opportunity/{record_id}", {"CloseDate": "2026-01-15"})
+    await house.attempt(record_id)
+    lines = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{record_id}'")
+    ((price, end),) = [(each["id"], each.get("endDate")) for each in await house.all("pricings")]
+    at = await delete(house, "OpportunityLineItem", str(lines[0]["Id"]))
+    await house.attempt(record_id)
+    assert [(each["id"], each.get("endDate")) for each in await house.all("pricings")] == [(price, at)]
+    await house.sandbox.m3ter_control.clear_faults()
+    await house.sandbox.salesforce_control.call("POST", "org/undelete", {"ids": [str(lines[0]["Id"])]})
+    result = await house.attempt(record_id)
+    assert result.sync_status == "Completed", result.concatenated_results
+    assert [(each["id"], each.get("endDate")) for each in await house.all("pricings")] == [(price, end)]
+
+
 async def end_of(house: House, line_id: str) -> str | None:
     plans = await house.all("accountplans", f"&includeall=true&account={await account_id(house)}")
     (end,) = [each.get("endDate") for each in plans if each["code"] == line_id]
@@ -173,7 +193,9 @@ async def test_what_m3ter_does_not_allow_is_told_with_its_own_words(house: House
     assert [each.subject for each in await issues(house)] == [record_id]
 
 
-async def test_a_mapping_that_could_not_restore_the_billing_is_refused() -> None:
-    without = re.sub(r'(?m)^endDate = \{ path = "Opportunity\.End_Date__c".*\n', "", ENDS)
-    with pytest.raises(MappingInvalid, match="Must map endDate"):
-        document.parse(without)
+@pytest.mark.parametrize("kind", ["Pricing", "AccountPlan"])
+async def test_a_mapping_that_could_not_restore_the_billing_is_refused(kind: str) -> None:
+    before, table, after = ENDS.partition(f"[objects.{kind}.fields]\n")
+    after = re.sub(r"(?m)^endDate = .*\n", "", after, count=1)
+    with pytest.raises(MappingInvalid, match=rf"objects\.{kind}\.fields: Must map endDate"):
+        document.parse(before + table + after)

@@ -119,13 +119,14 @@ class Mapping(values.Part):
     @pydantic.model_validator(mode="after")
     def _what_is_ended_can_begin_again(self) -> Self:
         """A record that is restored takes its billing up again by the end date that the mapping gives."""
-        made = self.objects.get("AccountPlan")
-        if self.on_delete == "end billing" and made is not None and "endDate" not in made.fields:
-            message = (
-                "objects.AccountPlan.fields must map endDate when on_delete is 'end billing': "
-                "the end date that a restored record gets back"
-            )
-            raise ValueError(message)
+        for kind in ("Pricing", "AccountPlan"):  # m3ter wants the others' anyway
+            made = self.objects.get(kind)
+            if self.on_delete == "end billing" and made is not None and "endDate" not in made.fields:
+                message = (
+                    f"objects.{kind}.fields must map endDate when on_delete is 'end billing': "
+                    "the end date that a restored record gets back"
+                )
+                raise ValueError(message)
         return self
 
     @pydantic.model_validator(mode="after")
