@@ -13,13 +13,13 @@ from state.models import RunStatus
 
 log = structlog.get_logger(__name__)
 
-# All start together with the daemon: who has no run yet will have one by then, or never.
+# All start together with the daemon: whose run is not in hand yet has it by then, or never.
 _SOON = timedelta(seconds=20)
 
 
 async def wait(place: Place, turn: Turn) -> None:
-    """Until no parent's first run is under way. A parent that cannot run at all is not waited for: then its
-    children are postponed one by one. Raises Stopped."""
+    """Until no parent's first run is under way. A parent that cannot run at all is not waited for, nor is one
+    whose run nobody goes on with: then its children are postponed one by one. Raises Stopped."""
     until, names = datetime.now(UTC) + _SOON, set[str]()
     while awaited := await _awaited(place, until):
         if awaited.integration.name not in names:
@@ -41,7 +41,9 @@ async def _awaited(place: Place, until: datetime) -> EntitySync | None:
 
 
 async def _may_complete(place: Place, parent: EntitySync, until: datetime) -> bool:
-    run = await entity_runs.last(place.db, parent.integration.integration_id)
-    if run is None:
-        return datetime.now(UTC) < until
-    return run.status in (RunStatus.WAITING, RunStatus.STARTED)
+    runs = await entity_runs.list_runs(place.db, parent.integration.integration_id, limit=2)
+    now = datetime.now(UTC)
+    if now < until:
+        return not runs or any(run.status in (RunStatus.WAITING, RunStatus.STARTED) for run in runs)
+    # One whose holder was killed is soon another's.
+    return any(run.lease_until is not None and run.lease_until > now - _SOON for run in runs)

@@ -3,13 +3,18 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from structlog.testing import capture_logs
+
 from daemon.retries import Policy
-from state import entity_copies, external_mappings
-from state.entity_models import CopyStatus, EntitySync, EntityType
+from daemon.to_salesforce import parents
+from state import entity_copies, entity_runs, external_mappings
+from state.entity_models import CopyStatus, EntitySync, EntityType, RunCause
 from state.models import RunStatus
 from tests.acceptance import entity_customers as customers
 from tests.acceptance.house import House, until
 from tests.integration import copying
+from tests.integration.entity_rows import claimed
 
 # So many attempts, that come so fast, are used up long before the parent comes.
 FEW = Policy(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50), max_attempts=2)
@@ -91,3 +96,42 @@ async def test_a_standard_account_that_is_gone_is_left_out_and_stops_no_copy(hou
     assert copied[account_id]["Salesforce_Account__c"] is None
     again = await copying.once(house, accounts)
     assert "Salesforce collections" not in again.calls, "it is as wanted until that changes"
+
+
+@pytest.mark.parametrize("is_begun", [True, False], ids=["begun", "asked for"])
+async def test_nobody_waits_for_a_parent_whose_run_nobody_can_go_on_with(
+    house: House, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+) -> None:
+    """Its daemon was stopped, and what it is to do cannot be done any more: no task of it is started."""
+    monkeypatch.setattr(parents, "_SOON", timedelta(seconds=1))
+    await customers.made(house, "A1")
+    accounts = await copying.added(house, EntityType.ACCOUNT, custom_fields={"tier": "m3ter_id__c"})
+    contracts = await copying.added(house, EntityType.CONTRACT)
+    if is_begun:
+        await entity_runs.release(house.db, await claimed(house.db, accounts.integration.integration_id))
+    else:
+        await entity_runs.ask(house.db, accounts.integration.integration_id, RunCause.FIRST)
+    run = await copying.once(house, contracts, replace(copying.HASTY, policy=RARE))
+    assert run.status is RunStatus.COMPLETE
+    assert run.calls["Salesforce collections"] > 0
+
+
+async def test_a_parent_under_way_elsewhere_is_waited_for_however_long(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parents, "_SOON", timedelta(0))
+    await customers.made(house, "A1")
+    accounts = await copying.added(house, EntityType.ACCOUNT)
+    contracts = await copying.added(house, EntityType.CONTRACT)
+    begun = await claimed(house.db, accounts.integration.integration_id)
+    await entity_runs.ask(house.db, accounts.integration.integration_id, RunCause.MANUAL)
+    with capture_logs() as logs:
+        async with copying.copying(house):
+
+            async def waits() -> bool:
+                return any(each["event"] == "writing waits for its parents" for each in logs)
+
+            await until(waits)
+            assert not await copying.copies(house, EntityType.CONTRACT)
+            await entity_runs.end(house.db, begun, RunStatus.COMPLETE)
+            await copying.ended(house, contracts)
