@@ -27,6 +27,7 @@ from state.entity_models import (
 
 _SQL = sql.load("entity_copies")
 _ALL = 2**31
+_WITHHELD_AT_ONCE = 50_000  # with one statement, which has but seconds
 
 
 async def known(db: Db, integration_id: UUID, m3ter_ids: Collection[str]) -> dict[str, KnownCopy]:
@@ -100,6 +101,22 @@ async def kept_elsewhere(db: Db, integration_id: UUID, m3ter_ids: Collection[str
     return {row["m3ter_id"] for row in rows}
 
 
+async def withhold(tx: Connection, integration_id: UUID, mapping: str | None = None) -> int:
+    """What is not in Salesforce as wanted is sent only once a scan has looked at it anew; gives how many.
+
+    With the fingerprint of the mapping of now, just what another mapping made.
+    """
+    count = 0
+    while some := await database.execute(tx, _SQL["withhold"], integration_id, mapping, _WITHHELD_AT_ONCE):
+        count += some
+    return count
+
+
+async def are_withheld(db: Db, integration_id: UUID) -> bool:
+    """Whether a scan is needed before all that waits may be written."""
+    return bool(await database.fetch_value(db, _SQL["are_withheld"], integration_id))
+
+
 async def waiting(
     db: Db, integration_id: UUID, *, limit: int, without: Collection[str] = ()
 ) -> list[Waiting]:
@@ -137,7 +154,7 @@ async def count_waiting(db: Db, integration_id: UUID, *, up_to: int | None = Non
 
 
 async def next_due(db: Db, integration_id: UUID, *, orphans: bool = True) -> datetime | None:
-    """When the next is due to be written, in the past when one is; None: nothing waits.
+    """When the next is due to be written, in the past when one is; None: nothing waits that may be.
 
     Without `orphans` those that were tried several times and lack a parent count only once they are due.
     """

@@ -1,6 +1,7 @@
 """Runs of entity data syncs: asked for, claimed by one daemon, counted while they go on, and ended."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -66,6 +67,13 @@ async def add(tx: Connection, claim: RunClaim, counts: Counts, *, cursor: str | 
 async def scanned(tx: Connection, claim: RunClaim) -> None:
     """The scan came to its end: a resumed run only writes what waits. Raises LeaseLost."""
     _held(claim, await database.execute(tx, _SQL["scanned"], claim.run_id, claim.lease_token))
+
+
+async def begin_anew(tx: Connection, claim: RunClaim) -> RunClaim:
+    """The run reads from the first page, having met nothing. Hold its fence."""
+    await database.execute(tx, _SQL["begin_anew"], claim.run_id)
+    await database.execute(tx, _SQL["unsee"], claim.run_id)
+    return replace(claim, cursor=None, is_scanned=False)
 
 
 async def release(db: Db, claim: RunClaim) -> None:

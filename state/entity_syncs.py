@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from state import database, integrations, sql
+from state import database, entity_copies, entity_runs, integrations, sql
 from state.database import Connection, Db, Row
 from state.entity_models import (
     FLOW,
@@ -56,7 +56,8 @@ async def add(
 async def edit(db: Db, name_or_id: str | UUID, settings: EntitySyncSettings) -> EntitySync:
     """Give it other settings; when they change what is written, its revision grows and a scan begins anew.
 
-    In another namespace it begins from nothing: what was written in the former one is left as it is there.
+    What waits, or was refused, is looked at anew by a scan before any of it is sent. In another namespace it
+    begins from nothing: what was written in the former one is left as it is there.
     Raises NotFound, Conflict for another entity type.
     """
     async with database.transaction(db) as tx:
@@ -75,6 +76,8 @@ async def edit(db: Db, name_or_id: str | UUID, settings: EntitySyncSettings) -> 
         if settings.namespace is not before.settings.namespace:
             await database.execute(tx, _SQL["forget_copies"], integration_id)
             await database.execute(tx, _SQL["begin_anew"], integration_id)
+        elif is_other:
+            await entity_copies.withhold(tx, integration_id)
         await database.execute(tx, _SQL["edit"], integration_id, *_columns(settings), int(is_other))
         await database.execute(tx, _SQL["announce"])
         return await get(tx, integration_id)
@@ -132,8 +135,7 @@ async def belong(tx: Connection, claim: RunClaim, salesforce_org_id: str, m3ter_
         return False
     for statement in ("forget_copies", "begin_anew", "leave"):
         await database.execute(tx, _SQL[statement], integration_id)
-    await database.execute(tx, _SQL["unsee"], claim.run_id)
-    await database.execute(tx, _SQL["reread"], claim.run_id)
+    await entity_runs.begin_anew(tx, claim)
     await database.execute(tx, _SQL["announce"])
     return True
 

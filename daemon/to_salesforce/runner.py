@@ -18,7 +18,7 @@ from daemon.to_salesforce.running import carry_out
 from daemon.to_salesforce.turn import Stopped, Turn
 from state import entity_copies, entity_runs, entity_syncs
 from state.database import transaction
-from state.entity_models import EntitySync, RunCause
+from state.entity_models import EntitySync, RunCause, RunClaim
 from state.errors import DatabaseUnavailable, LeaseLost
 from state.models import RunStatus
 
@@ -77,14 +77,20 @@ class Runner:
         await self._meet_schedule(sync)
         await self._meet_due(sync)
         await self._meet_acceptance(sync)
-        worker = f"{tasks.here()}/entity:{place.name}"
-        claim = await entity_runs.claim(
-            place.db, place.integration_id, worker=worker, lease=place.manner.lease
-        )
+        claim = await self._claim(sync)
         if claim is not None:
             await carry_out(replace(place, sync=sync), Turn(claim, stop, recorded))
             return True
         return await self._see_feed(feed, sync, recorded)
+
+    async def _claim(self, sync: EntitySync) -> RunClaim | None:
+        """Not for settings that somebody has changed since, or is changing now: that is for another task."""
+        place = self.place
+        worker = f"{tasks.here()}/entity:{place.name}"
+        async with transaction(place.db) as tx:
+            if not await entity_syncs.is_unchanged(tx, sync):
+                return None
+            return await entity_runs.claim(tx, place.integration_id, worker=worker, lease=place.manner.lease)
 
     async def _meet_schedule(self, sync: EntitySync) -> None:
         """However many times were missed while nobody was there, one run makes up for them."""
@@ -96,14 +102,17 @@ class Runner:
                     await entity_runs.ask(tx, self.place.integration_id, cause)
 
     async def _meet_due(self, sync: EntitySync) -> None:
-        """What was postponed beyond the end of its run, or is to be tried again because a person said so."""
+        """What was postponed beyond the end of its run, is to be tried again because a person said so, or is
+        to be looked at anew because a person has changed the settings."""
+        db, integration_id = self.place.db, self.place.integration_id
         if sync.first_completed_at is None:
             return
-        due_at = await entity_copies.next_due(self.place.db, self.place.integration_id)
-        if due_at is not None and due_at <= datetime.now(UTC):
-            last = await entity_runs.last(self.place.db, self.place.integration_id)
+        due_at = await entity_copies.next_due(db, integration_id)
+        is_due = due_at is not None and due_at <= datetime.now(UTC)
+        if is_due or await entity_copies.are_withheld(db, integration_id):
+            last = await entity_runs.last(db, integration_id)
             if last is None or last.status not in _WITHOUT_RETRY:
-                await entity_runs.ask(self.place.db, self.place.integration_id, RunCause.RETRY)
+                await entity_runs.ask(db, integration_id, RunCause.RETRY if is_due else RunCause.MANUAL)
 
     async def _meet_acceptance(self, sync: EntitySync) -> None:
         """A run that a refused credential has ended is begun anew once both are accepted."""

@@ -6,7 +6,7 @@ import structlog
 
 from connectors.errors import AuthenticationError, SyncError
 from daemon import waiting
-from daemon.to_salesforce import belonging, budget, together, unplaced
+from daemon.to_salesforce import belonging, budget, outdated, together, unplaced
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.poller import Poller
 from daemon.to_salesforce.turn import Stopped, Turn
@@ -54,6 +54,7 @@ async def _work(place: Place, turn: Turn) -> None:
 
     async def work() -> None:
         here = await belonging.settled(place, turn)
+        await outdated.withhold(here, turn)
         await together.run(name, _scan(here, turn), _write(here, turn))
         is_over.set()
 
@@ -68,14 +69,19 @@ async def _write(place: Place, turn: Turn) -> None:
 
 async def _scan(place: Place, turn: Turn) -> None:
     """When told to stop it just ends: the writer keeps what is in flight, and then says so."""
-    is_first = place.sync.first_completed_at is None
-    if not turn.claim.is_scanned and (is_first or turn.claim.cause not in _WITHOUT_SCAN):
+    if not turn.claim.is_scanned and await _needs_scan(place, turn):
         try:
             await Poller(place, turn).scan()
         except Stopped:
             return
         await _forecast(place)
     turn.is_read.set()
+
+
+async def _needs_scan(place: Place, turn: Turn) -> bool:
+    if place.sync.first_completed_at is None or turn.claim.cause not in _WITHOUT_SCAN:
+        return True
+    return await entity_copies.are_withheld(place.db, place.integration_id)
 
 
 async def _forecast(place: Place) -> None:

@@ -101,6 +101,26 @@ UPDATE entity_copies SET status = 'WAITING', action = $3, digest = $3, written_d
     error_fields = '{}', changed_at = now()
 WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]) AND action <> $3;
 
+-- withhold --
+-- The first $3 of what is not in Salesforce as wanted, and is from now on like nothing that is known: due never, and
+-- wanted, or removed, once a scan looks at it. $2 only what another mapping than this made, null: all
+UPDATE entity_copies c SET status = 'WAITING', action = 'upsert', version = 0, mapped_with = '', digest = '',
+    payload = NULL, due_at = 'infinity', attempts = 0, error = NULL, error_code = '', error_fields = '{}',
+    is_orphan = false
+FROM (
+    SELECT m3ter_id FROM entity_copies
+    WHERE integration_id = $1 AND (status = 'WAITING' OR error IS NOT NULL) AND due_at < 'infinity'
+      AND ($2::text IS NULL OR (action = 'upsert' AND split_part(mapped_with, '+', 1) <> $2))
+    ORDER BY m3ter_id
+    LIMIT $3
+    FOR NO KEY UPDATE
+) AS outdated
+WHERE c.integration_id = $1 AND c.m3ter_id = outdated.m3ter_id;
+
+-- are_withheld --
+-- Whether any is
+SELECT EXISTS (SELECT FROM entity_copies WHERE integration_id = $1 AND status = 'WAITING' AND due_at = 'infinity');
+
 -- waiting --
 -- Those that are due, the longest first, but for what is unplaced. $2 how many, $3 except these
 SELECT m3ter_id, action, digest, payload, salesforce_id, attempts, changed_at FROM entity_copies
@@ -128,7 +148,7 @@ SELECT count(*) FROM (
 -- next_due --
 -- When the next is due; $2 counting those that have long waited for a parent too
 SELECT min(due_at) FROM entity_copies
-WHERE integration_id = $1 AND status = 'WAITING' AND (action = 'upsert' OR salesforce_id IS NOT NULL)
+WHERE integration_id = $1 AND status = 'WAITING' AND due_at < 'infinity' AND (action = 'upsert' OR salesforce_id IS NOT NULL)
   AND ($2 OR NOT is_orphan OR attempts < 3 OR due_at <= now());
 
 -- unplaced --

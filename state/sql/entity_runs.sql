@@ -59,6 +59,10 @@ WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
 UPDATE entity_runs SET is_scanned = true, cursor = NULL
 WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
 
+-- begin_anew --
+-- It reads from the first page, under the lease that it has
+UPDATE entity_runs SET cursor = NULL, is_scanned = false WHERE run_id = $1;
+
 -- release --
 -- Whoever claims next takes it at once
 UPDATE entity_runs SET lease_until = now() WHERE run_id = $1 AND lease_token = $2 AND status = 'STARTED';

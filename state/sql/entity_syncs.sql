@@ -88,10 +88,6 @@ UPDATE entity_syncs SET salesforce_org_id = $2, m3ter_org_id = $3 WHERE integrat
 -- What was begun in the former org is nothing to the other one; whoever works with what was there begins anew
 UPDATE entity_syncs SET bulk_job_id = NULL, revision = revision + 1 WHERE integration_id = $1;
 
--- reread --
--- The run itself reads from the first page, under the lease that it has
-UPDATE entity_runs SET cursor = NULL, is_scanned = false WHERE run_id = $1;
-
 -- announce --
 -- Whoever runs integrations looks again
 SELECT pg_notify('m3sync_integrations', '');

@@ -1,0 +1,26 @@
+"""What waits under another mapping than that of now: after an upgrade, or under names changed in a file."""
+
+import structlog
+
+from daemon.to_salesforce import describing
+from daemon.to_salesforce.place import Place
+from daemon.to_salesforce.turn import Turn
+from state import entity_copies, entity_runs
+from state.database import transaction
+
+log = structlog.get_logger(__name__)
+
+
+async def withhold(place: Place, turn: Turn) -> None:
+    """Such records are not sent: the run's scan looks at them anew, from the first page on.
+
+    Raises Stopped, LeaseLost, DatabaseUnavailable.
+    """
+    mapper = await describing.mapper(place, turn)
+    async with transaction(place.db) as tx:
+        await entity_runs.fence(tx, turn.claim)
+        count = await entity_copies.withhold(tx, place.integration_id, mapper.fingerprint)
+        claim = await entity_runs.begin_anew(tx, turn.claim) if count else turn.claim
+    turn.claim = claim
+    if count:
+        log.info("what waits is mapped anew", integration=place.name, count=count)
