@@ -1,7 +1,7 @@
 """The composition root: builds every part of the daemon and hands it down by argument."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -176,17 +176,14 @@ async def _work(
     poll = timedelta(seconds=settings.worker.poll_seconds)
     changed = asyncio.Event()
 
-    beside = [
-        Part("inbox signal", "", partial(_relay, db, signals.INBOX, flows.to_m3ter.woken, poll)),
-        Part("rereads signal", "", partial(_relay, db, signals.REREADS, flows.to_m3ter.asked, poll)),
-        Part(
-            "entity runs signal",
-            "",
-            partial(_relay, db, signals.ENTITY_RUNS, flows.to_salesforce.woken, poll),
-        ),
-        Part("integrations signal", "", partial(_relay, db, signals.INTEGRATIONS, changed, poll)),
-        Part("forgetting", "", partial(_forget, db)),
-    ]
+    heard = (
+        ("inbox", signals.INBOX, flows.to_m3ter.inbox_bell.ring),
+        ("rereads", signals.REREADS, flows.to_m3ter.reread_bell.ring),
+        ("entity runs", signals.ENTITY_RUNS, flows.to_salesforce.bell.ring),
+        ("integrations", signals.INTEGRATIONS, changed.set),
+    )
+    relays = [Part(f"{name} signal", "", partial(_relay, db, said, wake, poll)) for name, said, wake in heard]
+    beside = [*relays, Part("forgetting", "", partial(_forget, db))]
 
     async def wanted() -> list[Part]:
         parts = [Part(task.name, task.fingerprint, task.run) for task in await flows.wanted()]
@@ -217,18 +214,20 @@ async def _farewell(stop: asyncio.Event, condition: Condition) -> None:
     condition.stops()
 
 
-async def _relay(db: Pool, channel: str, event: asyncio.Event, poll: timedelta, stop: asyncio.Event) -> None:
-    """Set the event whenever the database notifies the channel."""
+async def _relay(
+    db: Pool, channel: str, wake: Callable[[], None], poll: timedelta, stop: asyncio.Event
+) -> None:
+    """Wake whoever waits whenever the database notifies the channel."""
     async with signals.listen(db, [channel]) as signal, asyncio.TaskGroup() as group:
-        listening = group.create_task(_pass_on(signal, event, poll), name=f"hearing {channel}")
+        listening = group.create_task(_pass_on(signal, wake, poll), name=f"hearing {channel}")
         await stop.wait()
         listening.cancel()
 
 
-async def _pass_on(signal: Signal, event: asyncio.Event, poll: timedelta) -> None:
+async def _pass_on(signal: Signal, wake: Callable[[], None], poll: timedelta) -> None:
     while True:
         if await signal.wait(poll):
-            event.set()
+            wake()
 
 
 async def _forget(db: Pool, stop: asyncio.Event) -> None:

@@ -4,6 +4,21 @@ import asyncio
 from datetime import timedelta
 
 
+class Bell:
+    """Wakes all who wait for it, again and again. Each takes the next ring before looking for work, so that
+    one during the look counts for each of them, whoever has heard it besides."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    def next_ring(self) -> asyncio.Event:
+        return self._next
+
+    def ring(self) -> None:
+        rung, self._next = self._next, asyncio.Event()
+        rung.set()
+
+
 def never() -> asyncio.Event:
     """A stop event for those who are stopped by cancellation only."""
     return asyncio.Event()

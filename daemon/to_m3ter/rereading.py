@@ -13,6 +13,7 @@ from daemon import retries, waiting
 from daemon.clients import Org
 from daemon.retries import Policy
 from daemon.to_m3ter.reread_pages import Pages
+from daemon.waiting import Bell
 from state import checkpoints, rereads
 from state.database import Db, transaction
 from state.errors import DatabaseUnavailable, LeaseLost
@@ -38,18 +39,19 @@ class _Stopped(Exception):  # noqa: N818 - not an error to anyone
 
 @dataclass(slots=True)
 class Rereader:
-    """One window at a time. `woken` is set when there may be one to read."""
+    """One window at a time. `bell` rings when there may be one to read."""
 
     db: Db
     org: Org
     pages: Pages
     options: Options = field(default_factory=Options)
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    bell: Bell = field(default_factory=Bell)
     _failures: int = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`: the page in hand is kept, or asked for again by whoever goes on."""
         while not stop.is_set():
+            ring = self.bell.next_ring()
             try:
                 has_read = await self._turn(stop)
                 self._failures = 0
@@ -64,7 +66,7 @@ class Rereader:
                 await self._wait(stop)
             else:
                 if not has_read:
-                    await waiting.either(self.options.poll, stop, self.woken)
+                    await waiting.either(self.options.poll, stop, ring)
 
     async def _wait(self, stop: asyncio.Event) -> None:
         self._failures += 1
@@ -72,7 +74,6 @@ class Rereader:
 
     async def _turn(self, stop: asyncio.Event) -> bool:
         """Take one window and read it as far as it goes; False when there is none."""
-        self.woken.clear()
         org_id = await self.org.org_id()
         lease = self.options.lease
         reread = await rereads.claim(self.db, self.pages.integration_id, org_id, lease)

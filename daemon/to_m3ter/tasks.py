@@ -1,6 +1,5 @@
 """What should run just now, from the enabled integrations: a stream and a re-reader for each, and workers."""
 
-import asyncio
 import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from daemon.to_m3ter.rereading import Rereader
 from daemon.to_m3ter.subscriber import Subscriber, Timings
 from daemon.to_m3ter.worker import Options, Worker
 from daemon.to_m3ter.workplace import Workplace
+from daemon.waiting import Bell
 from state import field_mappings, integrations
 from state.database import Db
 from state.errors import NotFound, VaultError
@@ -52,14 +52,14 @@ class Connected:
 
 @dataclass(slots=True)
 class Tasks:
-    """Works out what should run; `woken` is set by whoever hears that the inbox has something, `asked` by
-    whoever hears that there is a window to be read again."""
+    """Works out what should run; `inbox_bell` is rung by whoever hears that the inbox has something,
+    `reread_bell` by whoever hears that there is a window to be read again."""
 
     db: Db
     links: Links
     manner: Manner
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    inbox_bell: Bell = field(default_factory=Bell)
+    reread_bell: Bell = field(default_factory=Bell)
     used: set[int] = field(default_factory=set)  # the numbers of the clients that are wanted
     _fitness: Fitness = field(init=False)
 
@@ -99,7 +99,7 @@ class Tasks:
         manner, org = self.manner, each.org.client
         pages = Pages(self.db, org.salesforce, each.integration.integration_id, each.mapping)
         options = rereading.Options(manner.lease, manner.poll, manner.page_size, manner.policy)
-        rereader = Rereader(self.db, org, pages, options, self.asked)
+        rereader = Rereader(self.db, org, pages, options, self.reread_bell)
         return Task(f"reread:{each.integration.name}", _fingerprint([each]), rereader.run)
 
     def _workers(self, some: Sequence[Connected]) -> list[Task]:
@@ -112,7 +112,7 @@ class Tasks:
         for number in range(1, self.manner.in_flight + 1):
             name = f"worker:{org.name}:{organization.name}:{number}"
             options = Options(f"{here()}/{name}", self.manner.lease, self.manner.poll)
-            tasks.append(Task(name, _fingerprint(some), Worker(place, options, self.woken).run))
+            tasks.append(Task(name, _fingerprint(some), Worker(place, options, self.inbox_bell).run))
         return tasks
 
 

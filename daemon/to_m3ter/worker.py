@@ -17,6 +17,7 @@ from daemon.standing import Standing
 from daemon.to_m3ter.attempt import Attempt
 from daemon.to_m3ter.conclusions import Conclusion
 from daemon.to_m3ter.workplace import Workplace
+from daemon.waiting import Bell
 from state import inbox
 from state.errors import DatabaseUnavailable, LeaseLost
 from state.models import Claim
@@ -39,11 +40,11 @@ class Options:
 
 @dataclass(slots=True)
 class Worker:
-    """One record in flight. `woken` is set when something may be in the inbox."""
+    """One record in flight. `bell` rings when something may be in the inbox."""
 
     place: Workplace
     options: Options
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    bell: Bell = field(default_factory=Bell)
     _accounts: OrderedDict[str, frozenset[str]] = field(default_factory=OrderedDict)
     _outages: int = 0
 
@@ -51,6 +52,7 @@ class Worker:
         """Until `stop`: the record in hand is finished first."""
         is_away = 0
         while not stop.is_set():
+            ring = self.bell.next_ring()
             try:
                 waited = await self._turn()
                 is_away = 0
@@ -65,13 +67,12 @@ class Worker:
                 await waiting.pause(stop, waited)
                 continue
             if waited == self.options.poll:
-                await waiting.either(waited, stop, self.woken)
+                await waiting.either(waited, stop, ring)
             elif waited:
                 await waiting.pause(stop, waited)
 
     async def _turn(self) -> timedelta:
         """One claim, if there is any; gives how long to wait before the next."""
-        self.woken.clear()
         claim = await inbox.claim(
             self.place.db,
             worker=self.options.name,

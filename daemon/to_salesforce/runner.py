@@ -16,6 +16,7 @@ from daemon.to_salesforce.feed import Feed
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.running import carry_out
 from daemon.to_salesforce.turn import Stopped, Turn
+from daemon.waiting import Bell
 from state import entity_copies, entity_runs, entity_syncs
 from state.database import transaction
 from state.entity_models import EntitySync, RunCause, RunClaim
@@ -30,10 +31,10 @@ _WITHOUT_RETRY = (RunStatus.WAITING, RunStatus.STARTED, RunStatus.ERROR, RunStat
 
 @dataclass(slots=True)
 class Runner:
-    """One run at a time, whichever daemon has it. `woken` is set when a run may have been asked for."""
+    """One run at a time, whichever daemon has it. `bell` rings when a run may have been asked for."""
 
     place: Place
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    bell: Bell = field(default_factory=Bell)
     _failures: int = 0
     _feed_failures: int = 0
     _feed_at: float = 0.0
@@ -43,6 +44,7 @@ class Runner:
         feed = Feed(self.place)
         with calls.recording() as recorded:
             while not stop.is_set():
+                ring = self.bell.next_ring()
                 try:
                     has_worked = await self._turn(stop, recorded, feed)
                     self._failures = 0
@@ -55,7 +57,7 @@ class Runner:
                     await self._database_away(error, stop)
                 else:
                     if not has_worked:
-                        await waiting.either(self._rest(), stop, self.woken)
+                        await waiting.either(self._rest(), stop, ring)
 
     async def _database_away(self, error: DatabaseUnavailable, stop: asyncio.Event) -> None:
         if not self._failures:
@@ -69,7 +71,6 @@ class Runner:
 
     async def _turn(self, stop: asyncio.Event, recorded: list[Call], feed: Feed) -> bool:
         """Carry a run out if there is one, or see what the feed tells; False when there is nothing to do."""
-        self.woken.clear()
         place = self.place
         sync = await entity_syncs.get(place.db, place.integration_id)
         if sync.revision != place.sync.revision:

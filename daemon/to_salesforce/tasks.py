@@ -1,6 +1,5 @@
 """What should run just now of the entity data syncs: one task for each enabled integration."""
 
-import asyncio
 import hashlib
 import shlex
 from collections.abc import Awaitable, Callable, Collection
@@ -14,6 +13,7 @@ from daemon.to_salesforce.place import Manner, Place
 from daemon.to_salesforce.runner import Runner
 from daemon.to_salesforce.schedule import ScheduleInvalid
 from daemon.to_salesforce.targets import NoSuchTarget
+from daemon.waiting import Bell
 from state import entity_syncs
 from state.database import Db
 from state.entity_models import EntitySync
@@ -31,13 +31,13 @@ class Ready:
 
 @dataclass(slots=True)
 class Tasks:
-    """Works out what should run; `woken` is set by whoever hears that a run was asked for."""
+    """Works out what should run; `bell` is rung by whoever hears that a run was asked for."""
 
     db: Db
     links: Links
     manner: Manner
     watched: Callable[[], Awaitable[Collection[str]]] = places.nothing
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    bell: Bell = field(default_factory=Bell)
     used: set[int] = field(default_factory=set)  # the numbers of the clients that are wanted
     _fitness: Fitness = field(init=False)
 
@@ -65,7 +65,7 @@ class Tasks:
         return ready
 
     def _runner(self, each: Ready) -> Task:
-        runner = Runner(each.place, self.woken)
+        runner = Runner(each.place, self.bell)
         return Task(f"entity:{each.place.name}", _fingerprint(each), runner.run)
 
 
