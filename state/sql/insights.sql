@@ -84,9 +84,9 @@ LIMIT $2;
 SELECT DISTINCT parent_id FROM record_parents WHERE record_id = $1 ORDER BY parent_id;
 
 -- states --
--- What each integration remembers of a record
+-- What each integration remembers of a record; an entity data sync only that it is gone
 SELECT integration_id, record_id, criterion_held, sync_status, last_run_id, first_synced_at, last_synced_at
-FROM record_states WHERE record_id = $1;
+FROM record_states WHERE record_id = $1 AND integration_id NOT IN (SELECT integration_id FROM entity_syncs);
 
 -- totals --
 -- The counters of all integrations

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from connectors.sandbox.m3ter.tables import Page, Table
-from state import database, record_states
+from state import database, insights, record_states
 from state.entity_models import EntityType
 from state.models import RecordState
 from tests.acceptance import entity_customers as customers
@@ -195,6 +195,7 @@ async def test_an_account_that_salesforce_says_is_gone_is_named_again_once_it_is
     await house.sandbox.salesforce_control.clear_journal()
     assert (await copying.once(house, sync)).differing == 0
     assert list(await copying.calls(house)) == ["GET /query"]  # whether it is there again
+    assert (await insights.explain(house.db, record_id)).states == ()  # no sync of its own remembers it
 
     await house.sandbox.salesforce_control.call("POST", "org/undelete", {"ids": [record_id]})
     (difference,), _ = await told(house, sync)
