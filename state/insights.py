@@ -94,7 +94,7 @@ def _status(integration: Integration, known: _Known, parts: list[Issue], records
 
 
 def _first(known: _Known) -> FirstSynchronization:
-    is_read = not any(each.is_open and each.cause is RereadCause.INITIAL for each in known.rereads)
+    is_read = not any(each.is_under_way and each.cause is RereadCause.INITIAL for each in known.rereads)
     if not is_read or (known.depth is not None and known.depth["has_initial"]):
         return FirstSynchronization.IN_PROGRESS
     has_synced = known.syncs is not None and known.syncs["first_at"]
@@ -109,7 +109,7 @@ def _current(integration: Integration, known: _Known, issue_count: int) -> Curre
         return CurrentStatus.DISABLED
     if not integration.authorized:
         return CurrentStatus.NOT_AUTHORIZED
-    if depth.waiting or any(each.is_open and not each.is_put_off for each in known.rereads):
+    if depth.waiting or any(each.is_under_way for each in known.rereads):
         return CurrentStatus.WAITING
     return CurrentStatus.ISSUES if issue_count or depth.set_aside else CurrentStatus.IN_STEP
 
@@ -142,7 +142,7 @@ def _part_issue(part: Health) -> Issue:
 
 
 def _is_failing(each: RereadStory) -> bool:
-    return each.is_open and each.error is not None and each.attempts >= _FAILING
+    return each.is_under_way and each.error is not None and each.attempts >= _FAILING
 
 
 def _reread_issue(each: RereadStory) -> Issue:

@@ -97,7 +97,8 @@ class Reread:
 class RereadStory:
     """A re-read as people see it. `left`: records it put into the inbox that are not synced yet.
 
-    `differences`: records whose sync, caused by it, wrote something or failed.
+    `differences`: records whose sync, caused by it, wrote something or failed. `is_stranded`: it is not read to
+    its end, and goes on once its org is connected again in place of another.
     """
 
     reread_id: UUID
@@ -125,6 +126,7 @@ class RereadStory:
     opened_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    is_stranded: bool
 
     @property
     def is_open(self) -> bool:
@@ -136,3 +138,8 @@ class RereadStory:
         """It is not due for a while, and nothing is wrong with it."""
         is_waiting = self.status is RereadStatus.WAITING and self.error is None
         return is_waiting and self.due_at > datetime.now(UTC) + _A_WHILE
+
+    @property
+    def is_under_way(self) -> bool:
+        """It is being read, or as soon as may be."""
+        return self.is_open and not self.is_stranded and not self.is_put_off

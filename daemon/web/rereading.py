@@ -36,6 +36,8 @@ def progress(each: RereadStory) -> str:
 
 def _read(each: RereadStory) -> str:
     counted = f"{each.records_read:,}"
+    if each.is_stranded:
+        return f"{counted} read, waits until its org {each.org_id} is connected again"
     if each.is_put_off:
         return f"waits until {_minute(each.due_at)} UTC"
     if each.cause is RereadCause.LOOK_UP and not each.error and each.status is not RereadStatus.WAITING:

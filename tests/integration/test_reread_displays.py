@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.cli import explain, status
 from daemon.web import rereading
 from daemon.web.sources import Sources
-from state import inbox, insights, rereads
+from state import checkpoints, inbox, insights, integrations, rereads
+from state.checkpoints import Reader
 from state.database import Pool
 from state.insight_models import CurrentStatus, FirstSynchronization, IssueKind
 from state.models import Cause, Integration
@@ -182,3 +183,28 @@ async def test_a_look_up_that_is_put_off_says_until_when_and_nothing_waits_for_i
     assert line.startswith("Opportunity, look-up of known records: waits until 20")
     (found,) = await insights.statuses(db)
     assert found.current is CurrentStatus.IN_STEP
+
+
+async def test_a_window_of_an_org_that_is_connected_no_more_says_so_and_nothing_waits_for_it(
+    db: Pool, agreements: Integration
+) -> None:
+    key = agreements.integration_id
+    held = await reread_scenes.window(db, key, INITIAL, total=7)
+    await db.execute("UPDATE rereads SET lease_until = now()")  # by a daemon that was ended
+    former, other = Reader(key, held.org_id), Reader(key, "00D000000000002EAA")
+    await checkpoints.begin(db, former, ["/data/X"])
+    assert (await told(db))[0].endswith(": 0 of 7 read")
+
+    connecting = {"salesforce_credential_id": agreements.salesforce_credential_id}
+    await integrations.connect(db, key, **connecting)
+    await checkpoints.begin(db, other, ["/data/X"])
+    assert (await told(db))[0].endswith(": 0 read, waits until its org 00D000000000001EAA is connected again")
+    (found,) = await insights.statuses(db)
+    assert (found.current, found.first_synchronization, found.issues) == (
+        CurrentStatus.IN_STEP,
+        FirstSynchronization.NOT_STARTED,
+        (),
+    )
+
+    await integrations.connect(db, key, **connecting)
+    assert (await told(db))[0].endswith(": 0 of 7 read")
