@@ -97,8 +97,8 @@ class Reread:
 class RereadStory:
     """A re-read as people see it. `left`: records it put into the inbox that are not synced yet.
 
-    `differences`: records whose sync, caused by it, wrote something or failed. `is_stranded`: it is not read to
-    its end, and goes on once its org is connected again in place of another.
+    `differences`: records whose sync, caused by it, wrote something or failed. `is_stranded`: it is not read
+    to its end, and goes on once its org is connected again in place of another.
     """
 
     reread_id: UUID
