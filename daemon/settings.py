@@ -80,8 +80,9 @@ class LogSettings(Section):
 class WorkerSettings(Section):
     """How records are claimed and tried again; one is in flight unless told otherwise (README, promise 2).
 
-    `settle_seconds`: how long a call whose answer was lost may still take effect, before which nobody looks
-    what became of it; not less than m3ter is given for an answer (`m3ter.total_seconds`).
+    `settle_seconds`: how long a call whose answer was lost may still take effect, and m3ter's lists may not
+    show what it made, before which nobody looks what became of it; not less than m3ter is given for an answer
+    (`m3ter.total_seconds`). m3ter's description speaks of no delay of its lists.
     """
 
     in_flight: Annotated[int, Field(ge=1, le=64)] = 1

@@ -12,7 +12,8 @@ from state import external_mappings, inbox, intents
 from state.database import Db, transaction
 from state.models import Claim, ExternalMapping, Intent, IntentStatus, NewIntent
 
-# For so long m3ter may not show what it has just made: that it is not found proves nothing.
+# For so long m3ter may not show what it has just made: that it is not found proves nothing. After a lost
+# answer the wait is `worker.settle_seconds`; this one is longer, as what is known is hardly ever gone.
 YOUNG = timedelta(minutes=10)
 # The part of a lease, one in so many, in which a write may leave after its fence.
 SENT_WITHIN = 4
