@@ -18,6 +18,9 @@ from connectors.errors import RejectedError, SyncError, TooLargeError, Transient
 from connectors.exchange import Limits, Request, Response
 from connectors.wire import NotJson, dumps, loads, quote
 
+# The code of an error: the answer to something that was sent is larger than can be held.
+TOO_LARGE = "ANSWER_TOO_LARGE"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -175,13 +178,12 @@ async def _read(line: Line, request: Request, answer: aiohttp.ClientResponse) ->
         if size > cap:
             answer.close()
             said = f"{line.system} sent an answer of more than {cap:,} bytes"
-            raise (
-                no_answer(line.system, request, said)
-                if request.writes
-                else TooLargeError(
-                    f"{said} to {request.method} {answer.url.path}.", instruction="Ask for less at once."
-                )
-            )
+            if not request.writes:
+                said = f"{said} to {request.method} {answer.url.path}."
+                raise TooLargeError(said, instruction="Ask for less at once.")
+            error = no_answer(line.system, request, said)
+            error.code = TOO_LARGE
+            raise error
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -7,21 +7,23 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from connectors import http
+from connectors import http, transport
 from connectors.errors import SyncError, TransientError
 from connectors.exchange import Grant, Limits, Repeatable, Request, Response
 from connectors.refusals import Dialect
 from connectors.salesforce import bayeux, decoding, models, refusing
 from connectors.salesforce.bayeux import Advice, Answer
 from connectors.salesforce.rest import Salesforce
-from connectors.salesforce.stream_refusing import SessionLost, error_for
+from connectors.salesforce.stream_refusing import PlacesLost, SessionLost, error_for
 from connectors.wire import Json
 
 Event = models.Event
 
 _MARGIN = timedelta(seconds=15)  # what an answer may be late beyond the time that the server holds a connect
 _GOODBYE = timedelta(seconds=2)
-_LIMITS = Limits(answer=timedelta(seconds=30), attempts=1)
+# Answers of more than 1 MiB have been seen, and an event has 1 MB at most. Held and decoded, an answer takes
+# some eight times its size.
+_LIMITS = Limits(answer=timedelta(seconds=30), attempts=1, max_body=8 * 1024 * 1024)
 
 
 def _is_protocol(response: Response) -> bool:
@@ -48,6 +50,7 @@ class Session:
             system="Salesforce streaming", base_url=salesforce.credential.url, options=options
         )
         self._client_id = ""
+        self._channels: tuple[str, ...] = ()
         self._has_connected = False
         self._early: list[Event] = []
 
@@ -63,15 +66,15 @@ class Session:
     async def open(self, positions: Mapping[str, str]) -> None:
         """Handshakes and subscribes to every channel after its replay id.
 
-        Raises TokenRefused, SessionLost, ReplayRejected, ChannelRefused, TransientError.
+        Raises TokenRefused, SessionLost, ReplayRejected, PlacesLost, ChannelRefused, TransientError.
         """
         handshaken = (await self._post([bayeux.handshake()])).reply_to(bayeux.HANDSHAKE)
         self._heed(handshaken)
         if not handshaken.client_id:
             raise TransientError("Salesforce's streaming server opens a session without a client id.")
-        self._client_id = handshaken.client_id
+        self._client_id, self._channels = handshaken.client_id, tuple(positions)
         for messages in bayeux.subscribes(self._client_id, positions):
-            answer = await self._post(messages)
+            answer = await self._told(messages)
             for channel in (message["subscription"] for message in messages):
                 self._heed(answer.reply_to_subscription(channel), channel, positions[channel])
             self._early += _decoded(answer)
@@ -79,13 +82,13 @@ class Session:
     async def poll(self) -> list[Event]:
         """The events of the next connect, in the server's order; none when it was held in vain.
 
-        Raises TokenRefused, SessionLost, TransientError.
+        Raises TokenRefused, SessionLost, PlacesLost, TransientError.
         """
         if self.advice.reconnect != "retry":
             raise SessionLost("Salesforce's streaming server asks for a new session.")
         is_first, self._has_connected = not self._has_connected, True
         message = bayeux.connect(self._client_id, is_first=is_first)
-        answer = await self._post([message], within=self.advice.timeout + _MARGIN)
+        answer = await self._told([message], within=self.advice.timeout + _MARGIN)
         events, self._early = [*self._early, *_decoded(answer)], []
         connected = answer.reply_to(bayeux.CONNECT)
         if connected.successful or not events:
@@ -115,6 +118,15 @@ class Session:
                 error.retry_after or timedelta(0), Advice().revised(reply.advice).interval
             )
         raise error
+
+    async def _told(self, messages: list[dict[str, Any]], within: timedelta | None = None) -> Answer:
+        """As `_post`, where the answer may bring events."""
+        try:
+            return await self._post(messages, within)
+        except TransientError as error:
+            if error.code == transport.TOO_LARGE:
+                raise PlacesLost(self._channels, error) from error
+            raise
 
     async def _post(self, messages: list[dict[str, Any]], within: timedelta | None = None) -> Answer:
         self.grant = await self._auth.grant()

@@ -14,6 +14,7 @@ from connectors.salesforce.session import Event, Session
 from connectors.salesforce.stream_refusing import TokenRefused
 
 ReplayRejected = stream_refusing.ReplayRejected
+PlacesLost = stream_refusing.PlacesLost
 ChannelRefused = stream_refusing.ChannelRefused
 
 _T = TypeVar("_T")
@@ -56,8 +57,8 @@ class ChangeStream:
         has subscribed all channels: what happened meanwhile on a channel without a place can be looked for
         elsewhere now, and the next batch is polled only when it is asked for. To be used in `aclosing`.
 
-        Raises ReplayRejected, ChannelRefused, and AuthenticationError when even a fresh token is refused. All
-        other trouble is waited out. Cancelling a wait for the next batch ends the stream.
+        Raises ReplayRejected, PlacesLost, ChannelRefused, and AuthenticationError when even a fresh token is
+        refused. All other trouble is waited out. Cancelling a wait for the next batch ends the stream.
         """
         if not positions:
             raise ValueError("no channel to listen to")
@@ -109,7 +110,7 @@ class ChangeStream:
             self._is_token_suspect = True
             await self._salesforce.auth.refused(session.grant)
             return
-        if isinstance(error, AuthenticationError | ReplayRejected | ChannelRefused):
+        if isinstance(error, AuthenticationError | ReplayRejected | PlacesLost | ChannelRefused):
             raise error
         await asyncio.sleep((await self._outages.began(error)).total_seconds())
 

@@ -21,6 +21,19 @@ class ReplayRejected(RejectedError):  # noqa: N818 - reads as a state, as RateLi
         self.replay_id = replay_id
 
 
+class PlacesLost(RejectedError):  # noqa: N818 - reads as a state, as RateLimited does
+    """One answer tells more than can be held, and from the same places it would tell the same again: what
+    changed on these channels must be read again."""
+
+    def __init__(self, channels: tuple[str, ...], error: SyncError) -> None:
+        super().__init__(
+            error.message,
+            instruction="What changed on these channels is read again; the stream goes on with new events.",
+            code=error.code,
+        )
+        self.channels = channels
+
+
 class ChannelRefused(RejectedError):  # noqa: N818 - reads as a state, as RateLimited does
     """A channel cannot be subscribed: it does not exist, or not for this user."""
 

@@ -1,11 +1,13 @@
 """The change stream in bad weather: whatever breaks, no event is lost and an outage is told once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from connectors.errors import AuthenticationError, RateLimited, SyncError
-from connectors.salesforce.stream import ChannelRefused, ReplayRejected
+from connectors.salesforce import session
+from connectors.salesforce.stream import ChannelRefused, PlacesLost, ReplayRejected
 from tests.integration.streams import ACCOUNTS, CONTACTS, Listener, listening, new_account
 from tests.sandboxes import LocalSandbox
 
@@ -148,6 +150,22 @@ async def test_a_replay_id_refused_on_the_way_is_not_dropped_silently(empty_sand
         with pytest.raises(ReplayRejected) as caught:
             await listener.heard()
         assert (caught.value.channel, caught.value.replay_id) == (ACCOUNTS, taken.replay_id)
+
+
+async def test_an_answer_that_is_too_large_costs_the_places_of_all_channels(
+    empty_sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the same places the same answer would come, until the events are no longer kept."""
+    async with listening(empty_sandbox.salesforce, {ACCOUNTS: None}) as listener:
+        await new_account(listener.salesforce)
+        place = (await listener.event()).replay_id
+        for number in range(20):
+            await new_account(listener.salesforce, f"{number} {'x' * 200}")
+    monkeypatch.setattr(session, "_LIMITS", replace(session._LIMITS, max_body=5_000))
+    with pytest.raises(PlacesLost, match="more than 5,000 bytes") as caught:
+        async with listening(empty_sandbox.salesforce, {CONTACTS: None, ACCOUNTS: place}) as listener:
+            await listener.heard()
+    assert set(caught.value.channels) == {ACCOUNTS, CONTACTS}
 
 
 @pytest.mark.parametrize(
