@@ -46,6 +46,11 @@ async def renew(db: Db, claim: RunClaim) -> None:
     _held(claim, await database.execute(db, _SQL["renew"], claim.run_id, claim.lease_token, claim.lease))
 
 
+async def check(db: Db, claim: RunClaim) -> None:
+    """The run is still this holder's; waits for nobody. Raises LeaseLost."""
+    _held(claim, await database.fetch_value(db, _SQL["check"], claim.run_id, claim.lease_token))
+
+
 async def fence(tx: Connection, claim: RunClaim) -> None:
     """First in every transaction that writes for the run: nobody else can take it before that ends.
 

@@ -12,6 +12,7 @@ from daemon.to_salesforce import turn
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Turn
+from state import entity_runs
 from state.entity_models import Waiting
 
 # For each slot a call that Salesforce has, and one whose records are at hand or whose results are being kept:
@@ -77,12 +78,15 @@ class Flights:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """One call, when it may be made. Raises Grounded when it may not, or was for nothing; Choked."""
+        """One call, when it may be made. Raises Grounded when it may not, or was for nothing; Choked.
+
+        LeaseLost before a call that would be for settings that were changed, or beside somebody else's."""
         async with self._slots:
             if self._turn.stop.is_set() or self.left_alone or self._gauge.is_spent(self._calling):
                 raise Grounded
             self._calling += 1
             try:
+                await entity_runs.check(self._place.db, self._turn.claim)
                 async with self.heeded():
                     yield
             finally:

@@ -33,6 +33,10 @@ RETURNING r.run_id, integration_id, cause, lease_token, cursor, is_scanned;
 UPDATE entity_runs SET lease_until = clock_timestamp() + $3::interval
 WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
 
+-- check --
+-- Whose it is just now
+SELECT true FROM entity_runs WHERE run_id = $1 AND lease_token = $2 AND lease_until > clock_timestamp();
+
 -- fence --
 -- Held to the end of the transaction, so that what one holder writes is never mixed with another's
 SELECT true FROM entity_runs

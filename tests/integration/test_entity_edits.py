@@ -81,6 +81,29 @@ async def test_an_account_restricted_while_it_waits_never_reaches_salesforce(hou
     assert set(await copying.all_ids(house, EntityType.ACCOUNT)) == set(ids) - {denied}
 
 
+async def test_no_call_begins_once_an_account_is_restricted_that_would_have_it(house: House) -> None:
+    """Not even by a daemon that has not heard of the edit yet, and has the record at hand."""
+    control = house.sandbox.salesforce_control
+    await copying.load(house, "Account", copying.rows(1_200))
+    sync = await copying.added(house, EntityType.ACCOUNT, on_leaving=Removal.KEEP)
+    await control.fault("hang_before", match={"path": CALLS}, skip=1)
+
+    async def are_under_way() -> bool:
+        held = sum(int(each["holding"]) for each in await control.faults())
+        return held == copying.HASTY.in_flight and await has_scanned(house, sync)
+
+    async with copying.copying(house):
+        await until(are_under_way)
+        due = await entity_copies.waiting(house.db, sync.integration.integration_id, limit=1_200)
+        denied = due[-1].m3ter_id
+        await copying.edited(house, sync, restricted_account_ids=(denied,))
+        await control.clear_faults()
+        await until(lambda: sent(house, due[0].m3ter_id))
+    await resumed(house, sync)
+    assert not await sent(house, denied)
+    assert len(await copying.all_ids(house, EntityType.ACCOUNT)) == 1_199
+
+
 @pytest.mark.parametrize("cause", [RunCause.RETRY, RunCause.FEED])
 async def test_one_that_is_to_be_tried_again_is_not_when_it_was_restricted_meanwhile(
     house: House, cause: RunCause
