@@ -1,7 +1,7 @@
 """How far each Salesforce channel has durably got for each integration; replay ids are opaque."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,16 +26,36 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where a channel goes on, both times by Salesforce's clock.
+class Known:
+    """Every change of an object that was stamped before `complete_until` is in the inbox or inside a recorded
+    window, but for those stamped from `unsure_from` on that were committed after that window was read."""
 
-    What was committed before `since` is not the integration's. What was committed before `complete_until` is
-    in the inbox, or inside a recorded window.
+    complete_until: datetime
+    unsure_from: datetime | None = None
+
+    @property
+    def sure_until(self) -> datetime:
+        return self.unsure_from or self.complete_until
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a channel goes on, all times by Salesforce's clock.
+
+    What was committed before `since` is not the integration's. What was told on the channel before
+    `complete_until` is in the inbox, or inside a recorded window. Of each of `objects` it is known by itself
+    up to when all was told: one may be silent while others on the channel are not.
     """
 
     replay_id: str
     since: datetime
     complete_until: datetime
+    objects: Mapping[str, Known] = field(default_factory=dict)
+
+    def sure_until(self, *names: str) -> datetime:
+        """Up to when every change of these objects is known."""
+        apart = [known.sure_until for name in names if (known := self.objects.get(name))]
+        return min([self.complete_until, *apart])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +68,17 @@ class Step:
 
 async def get(db: Db, reader: Reader, channels: Collection[str]) -> dict[str, Position]:
     """The position of each channel that was ever wanted."""
+    apart = await objects(db, reader)
     rows = await database.fetch(db, _SQL["get"], *_key(reader), list(channels))
-    return {row["channel"]: Position(row["replay_id"], row["since"], row["complete_until"]) for row in rows}
+    return {
+        row["channel"]: Position(row["replay_id"], row["since"], row["complete_until"], apart) for row in rows
+    }
+
+
+async def objects(db: Db, reader: Reader) -> dict[str, Known]:
+    """Up to when each object is known that some channel owes every change of."""
+    rows = await database.fetch(db, _SQL["objects"], *_key(reader))
+    return {row["object_name"]: Known(row["complete_until"], row["unsure_from"]) for row in rows}
 
 
 async def begin(db: Db, reader: Reader, channels: Collection[str], ahead: timedelta = timedelta(0)) -> None:
@@ -70,6 +99,19 @@ async def follow(tx: Connection, reader: Reader, channels: Collection[str], new:
     if new:
         await database.execute(tx, _SQL["take_over"], *_key(reader), list(channels), list(new))
     await database.execute(tx, _SQL["forget"], *_key(reader), list(channels))
+
+
+async def follow_objects(tx: Connection, reader: Reader, tellers: Mapping[str, Collection[str]]) -> None:
+    """All the objects wanted, each with the channels that tell of it: new ones begin where these are."""
+    pairs = [(name, channel) for name, told_on in tellers.items() for channel in told_on]
+    values = ([name for name, _ in pairs], [channel for _, channel in pairs])
+    await database.execute(tx, _SQL["begin_objects"], *_key(reader), *values)
+    await database.execute(tx, _SQL["forget_objects"], *_key(reader), list(tellers))
+
+
+async def followed(tx: Connection, reader: Reader, revision: int | None) -> None:
+    """All that this revision of the field mapping wants has begun; a later one may want more."""
+    await database.execute(tx, _SQL["followed"], reader.integration_id, revision)
 
 
 async def now(db: Db) -> datetime:
@@ -96,6 +138,16 @@ async def lose(tx: Connection, reader: Reader, channel: str) -> None:
 async def complete(tx: Connection, reader: Reader, channels: Collection[str], until: datetime) -> None:
     """Every change of these channels that was committed before `until` is in the inbox, or in a window."""
     await database.execute(tx, _SQL["complete"], *_key(reader), list(channels), until)
+
+
+async def complete_objects(
+    tx: Connection, reader: Reader, until: Mapping[str, datetime], unsure_from: datetime | None = None
+) -> None:
+    """The same of every change of these objects, `until` of each; after the channels, lest two wait for each
+    other. `unsure_from`: as in `Known`."""
+    if until:
+        times = list(until.values())
+        await database.execute(tx, _SQL["complete_objects"], *_key(reader), list(until), times, unsure_from)
 
 
 def _key(reader: Reader) -> tuple[UUID, str, str]:

@@ -23,6 +23,7 @@ async def save(db: Db, name: str, document: str) -> FieldMapping:
     async with database.transaction(db) as tx:
         row = await database.fetch_one(tx, _SQL["save"], name, document, sha256)
         assert row is not None  # noqa: S101 - the statement always gives a row
+        await database.execute(tx, _SQL["remap"], row["field_mapping_id"])
         await database.execute(tx, _SQL["announce"])
     return FieldMapping(**row)
 

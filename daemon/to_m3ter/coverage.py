@@ -15,39 +15,43 @@ import structlog
 
 from connectors.errors import TransientError
 from daemon.clients import Org
+from daemon.to_m3ter import telling
+from daemon.to_m3ter.intake import Watch
 from state import checkpoints
 from state.checkpoints import Position, Reader
-from state.database import Connection, Db, transaction
+from state.database import Db, transaction
 
 log = structlog.get_logger(__name__)
 
 
-async def of(db: Db, org: Org, reader: Reader, channels: Collection[str]) -> Mapping[str, Position]:
+async def of(db: Db, org: Org, reader: Reader, watched: Watch) -> Mapping[str, Position]:
     """The position of every channel; those wanted for the first time are durable before this returns.
 
     Raises SyncError while Salesforce, whose clock the beginnings are told by, cannot be asked.
     """
-    known = await checkpoints.get(db, reader, channels)
+    channels = watched.channels
+    known: Mapping[str, Position] = await checkpoints.get(db, reader, channels)
     new = [channel for channel in channels if channel not in known]
     ahead = await _ahead(db, org) if new else timedelta(0)
     async with transaction(db) as tx:
         if new:
             await checkpoints.begin(tx, reader, new, ahead)
         await checkpoints.follow(tx, reader, channels, new)
-    if new:
-        known = await checkpoints.get(db, reader, channels)
-        for channel in new:
-            since = known[channel].since.isoformat()
-            log.info("begins to be heard", channel=channel, since=since, ahead=ahead.total_seconds())
+        await checkpoints.follow_objects(tx, reader, telling.tellers(watched))
+        await checkpoints.followed(tx, reader, watched.revision)
+    known = await kept(db, reader, channels)
+    for channel in new:
+        since = known[channel].since.isoformat()
+        log.info("begins to be heard", channel=channel, since=since, ahead=ahead.total_seconds())
     return known
 
 
-async def kept(tx: Connection, reader: Reader, channels: Collection[str]) -> Mapping[str, Position]:
+async def kept(db: Db, reader: Reader, channels: Collection[str]) -> Mapping[str, Position]:
     """The positions of channels that are being heard.
 
     Raises TransientError when another process forgot one, which `of` begins anew.
     """
-    known = await checkpoints.get(tx, reader, channels)
+    known = await checkpoints.get(db, reader, channels)
     forgotten = sorted(set(channels) - set(known))
     if forgotten:
         raise TransientError(

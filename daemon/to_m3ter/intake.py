@@ -25,7 +25,7 @@ class Watch:
 
     `objects`: for each channel, what to read again when something that was said on it is lost. `pointers`:
     the channels whose events are no change events, with the record that they mean: a record of theirs may
-    change without an event, so their silence says nothing.
+    change without an event, so their silence says nothing. `revision`: of the field mapping, if it is saved.
     """
 
     integration_id: UUID
@@ -34,18 +34,24 @@ class Watch:
     lines: Mapping[str, str]
     objects: Mapping[str, tuple[str, ...]]
     pointers: Mapping[str, Pointer] = field(default_factory=dict)
+    revision: int | None = None
 
     def watched_as(self, object_name: str) -> str | None:
         """An object as the field mapping spells it; None when it is not watched."""
         return document.spelled(object_name, (self.parent, *self.lines))
 
+    def objects_on(self, channels: Iterable[str]) -> set[str]:
+        """All that any of these channels tells of."""
+        return {name for channel in channels for name in self.objects[channel]}
 
-def watch(integration_id: UUID, mapping: document.Mapping) -> Watch:
+
+def watch(integration_id: UUID, mapping: document.Mapping, revision: int | None = None) -> Watch:
     """As its field mapping says."""
     lines = {name: field_name for name, field_name in mapping.objects_watched.items() if field_name}
     objects = document.channel_objects(mapping)
     pointers = document.pointers(mapping)
-    return Watch(integration_id, tuple(document.channels(mapping)), mapping.parent, lines, objects, pointers)
+    channels = tuple(document.channels(mapping))
+    return Watch(integration_id, channels, mapping.parent, lines, objects, pointers, revision)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Channels that hear nothing: is it quiet, or are they deaf? Salesforce is asked what has changed."""
+"""Objects of which nothing is heard: are they quiet, or not told? Salesforce is asked what has changed."""
 
 import asyncio
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -11,14 +11,14 @@ import structlog
 from connectors.errors import SyncError
 from daemon import waiting
 from daemon.clients import Org
-from daemon.to_m3ter import coverage, windows
+from daemon.to_m3ter import coverage, telling, windows
 from daemon.to_m3ter.intake import Watch
 from daemon.to_m3ter.mapping import reread_soql
 from daemon.to_m3ter.mapping.reread_soql import Span
 from daemon.to_m3ter.windows import Measure
 from state import checkpoints
-from state.checkpoints import Position, Reader
-from state.database import Db, transaction
+from state.checkpoints import Known, Position, Reader
+from state.database import Connection, Db, transaction
 from state.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -30,32 +30,30 @@ _INSTANT = timedelta(milliseconds=1)
 
 @dataclass(slots=True)
 class Quiet:
-    """Since when each channel hears nothing, by a clock in seconds that is handed in."""
+    """Since when nothing is heard of each object, by a clock in seconds that is handed in."""
 
     patience: timedelta
     _since: dict[str, float] = field(default_factory=dict)
 
-    def begin(self, channels: Iterable[str], now: float) -> None:
+    def begin(self, names: Iterable[str], now: float) -> None:
         """These are trusted for as long as `patience` from now on."""
-        self._since.update(dict.fromkeys(channels, now))
+        self._since.update(dict.fromkeys(names, now))
 
-    def heard(self, channels: Iterable[str], now: float) -> None:
-        """Of channels that are watched; others are passed over."""
-        self.begin((channel for channel in channels if channel in self._since), now)
+    def heard(self, names: Iterable[str], now: float) -> None:
+        """Of objects that are watched; others are passed over."""
+        self.begin((name for name in names if name in self._since), now)
 
     def due(self, now: float) -> list[str]:
-        """The channels that have heard nothing for too long."""
-        return [channel for channel in self._since if self._left(channel, now) <= 0]
+        """The objects of which nothing was heard for too long."""
+        return [name for name in self._since if self._left(name, now) <= 0]
 
     def rest(self, now: float) -> timedelta:
         """How long none of them is due."""
-        shortest = min(
-            (self._left(channel, now) for channel in self._since), default=self.patience.total_seconds()
-        )
+        shortest = min((self._left(name, now) for name in self._since), default=self.patience.total_seconds())
         return timedelta(seconds=max(0.0, shortest))
 
-    def _left(self, channel: str, now: float) -> float:
-        return self._since[channel] + self.patience.total_seconds() - now
+    def _left(self, name: str, now: float) -> float:
+        return self._since[name] + self.patience.total_seconds() - now
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +69,34 @@ class Listener:
 
 @dataclass(slots=True)
 class Doubt:
-    """Watches the channels of one session.
+    """Watches the objects that the channels of one session tell of.
 
-    A channel that was quiet for long is asked for: when nothing has changed it is complete until `overlap`
-    before now (what is stamped later may be of a transaction that goes on), so that the loss of its place
-    costs little; what has changed unheard is read again, and the session is given up. Of channels that do not
-    tell of every change, silence says nothing.
+    One of which nothing was heard for long is asked for, whatever else its channel tells: it may have lost a
+    permission, or its place on the channel. When nothing has changed it is complete until `overlap` before
+    now (what is stamped later may be of a transaction that goes on), so that a lost place costs little; what
+    has changed unheard is read again, and the session is given up. Of channels that do not tell of every
+    change, silence says nothing.
     """
 
     listener: Listener
     channels: Collection[str]
     quiet: Quiet
+    _tellers: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        owing = telling.tellers(self.listener.watched)
+        told_on = {name: [each for each in found if each in self.channels] for name, found in owing.items()}
+        self._tellers = {name: found[0] for name, found in told_on.items() if found}
 
     def begin(self) -> None:
-        """From now on all of them should hear."""
-        told = [channel for channel in self.channels if channel not in self.listener.watched.pointers]
-        self.quiet.begin(told, time.monotonic())
+        """From now on all of them should be heard."""
+        self.quiet.begin(self._tellers, time.monotonic())
 
-    def heard(self, channels: Iterable[str]) -> None:
-        self.quiet.heard(channels, time.monotonic())
+    def heard(self, names: Iterable[str]) -> None:
+        self.quiet.heard(names, time.monotonic())
 
     async def run(self, ending: asyncio.Event) -> None:
-        """Until `ending` is set, or until a channel was deaf; either way it is set then."""
+        """Until `ending` is set, or until one was not told; either way it is set then."""
         self.begin()
         try:
             while not ending.is_set():
@@ -109,45 +113,64 @@ class Doubt:
         try:
             now = await coverage.now(self.listener.db, self.listener.org)
         except (SyncError, DatabaseUnavailable) as error:
-            log.info("silent channels could not be asked for", channels=[*due], reason=str(error))
+            log.info("silent objects could not be asked for", objects=[*due], reason=str(error))
             return False
         deaf = []
-        for channel in due:
+        for name in due:
             try:
-                if await self._is_deaf(channel, now):
-                    deaf.append(channel)
+                if await self._is_deaf(name, Measure(now, self.listener.overlap)):
+                    deaf.append(name)
             except (SyncError, DatabaseUnavailable) as error:
-                log.info("a silent channel could not be asked for", channel=channel, reason=str(error))
+                log.info("a silent object could not be asked for", object_name=name, reason=str(error))
         return bool(deaf)
 
-    async def _is_deaf(self, channel: str, now: datetime) -> bool:
-        """Whether something changed on it and was not heard, up to a little before now."""
-        known, settled = await self._position(self.listener.db, channel), now - SETTLED
+    async def _is_deaf(self, name: str, measure: Measure) -> bool:
+        """Whether it changed, up to a little before now, and that was not heard."""
+        listener, channel = self.listener, self._tellers[name]
+        settled, over = measure.now - SETTLED, measure.now - measure.overlap
+        known = (await checkpoints.objects(listener.db, listener.reader)).get(name)
         if known is None or known.complete_until >= settled:
             return False
-        changed = await self._changed(channel, known.complete_until + _INSTANT, settled)
-        reader = self.listener.reader
-        async with transaction(self.listener.db) as tx:
-            # By now it may have been heard.
-            current = await self._position(tx, channel) or known
-            unheard = [name for name, at in changed.items() if at > current.complete_until]
-            if unheard:
-                measure = Measure(now, self.listener.overlap)
-                opened = windows.silent(self.listener.watched, channel, current, unheard, measure)
-                await windows.record(tx, reader, opened)
-            quiet_until = min(settled, now - self.listener.overlap)
-            await checkpoints.complete(tx, reader, [channel], now if unheard else quiet_until)
-        return bool(unheard)
+        # Once everything is committed that was stamped before it was read again, that is asked for once more.
+        start = known.sure_until if known.complete_until <= over else known.complete_until
+        changed_at = await self._last_change(Span(name, start + _INSTANT, settled))
+        async with transaction(listener.db) as tx:
+            positions = await checkpoints.get(tx, listener.reader, listener.watched.channels)
+            current = positions[channel].objects.get(name, known) if channel in positions else None
+            if current is None:
+                return False  # another process forgot the channel
+            is_deaf = changed_at is not None and changed_at > current.complete_until  # by now it may be heard
+            if is_deaf:
+                window = windows.silent(name, channel, positions[channel], measure)
+                await windows.record(tx, listener.reader, [window])
+            elif changed_at is not None and current == known:
+                await windows.record(tx, listener.reader, [windows.late(name, channel, known)])
+            until = measure.now if is_deaf else min(settled, over)
+            await self._complete(tx, positions, name, until, over if is_deaf else None)
+        return is_deaf
 
-    async def _position(self, db: Db, channel: str) -> Position | None:
-        return (await checkpoints.get(db, self.listener.reader, [channel])).get(channel)
+    async def _complete(
+        self,
+        tx: Connection,
+        positions: Mapping[str, Position],
+        name: str,
+        until: datetime,
+        unsure: datetime | None,
+    ) -> None:
+        """The object is; a channel of it is complete until the first of its objects is not."""
+        listener = self.listener
+        for channel in sorted(positions):
+            names = listener.watched.objects[channel]
+            known = {**positions[channel].objects, name: Known(until)}
+            if channel not in listener.watched.pointers and name in names and known.keys() >= set(names):
+                least = min(known[each].complete_until for each in names)
+                await checkpoints.complete(tx, listener.reader, [channel], least)
+        await checkpoints.complete_objects(tx, listener.reader, {name: until}, unsure)
 
-    async def _changed(self, channel: str, start: datetime, end: datetime) -> dict[str, datetime]:
-        """Of each object of the channel the first change in between, if there is one; deletions count."""
-        found: dict[str, datetime] = {}
-        for name in self.listener.watched.objects[channel]:
-            question = reread_soql.page(Span(name, start, end), None, 1)
-            async for page in self.listener.org.salesforce.query(question, include_deleted=True):
-                for record in page:
-                    found[name] = datetime.fromisoformat(record["SystemModstamp"])
-        return found
+    async def _last_change(self, span: Span) -> datetime | None:
+        """Deletions count."""
+        question = reread_soql.last(span)
+        async for page in self.listener.org.salesforce.query(question, include_deleted=True):
+            for record in page:
+                return datetime.fromisoformat(record["SystemModstamp"])
+        return None

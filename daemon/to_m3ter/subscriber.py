@@ -17,7 +17,7 @@ from daemon import retries, waiting
 from daemon.clients import Org
 from daemon.retries import Policy
 from daemon.standing import Standing
-from daemon.to_m3ter import coverage, guarding, intake, placeless, silence, windows
+from daemon.to_m3ter import coverage, guarding, intake, placeless, silence, telling, windows
 from daemon.to_m3ter.intake import Heard, Missed, Watch
 from daemon.to_m3ter.placeless import Placeless
 from daemon.to_m3ter.silence import Doubt, Quiet
@@ -35,9 +35,9 @@ log = structlog.get_logger(__name__)
 class Timings:
     """How patiently trouble is waited out, and how soon a refused channel is asked for again.
 
-    `silence`: how long a channel may hear nothing before Salesforce is asked whether that is so. `overlap`:
-    how much earlier a window begins than it seems to need. `look_up`: how often at most all known records of
-    an object are asked for because of events that name none.
+    `silence`: how long nothing may be heard of an object before Salesforce is asked whether that is so.
+    `overlap`: how much earlier a window begins than it seems to need. `look_up`: how often at most all known
+    records of an object are asked for because of events that name none.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -96,7 +96,7 @@ class Subscriber:
     async def _listen(self, stop: asyncio.Event) -> None:
         """Until `stop`, until channels that were refused are due to be asked for again, or one was deaf."""
         reader = await self._reader()
-        positions = await coverage.of(self.db, self.org, reader, self.watched.channels)
+        positions = await coverage.of(self.db, self.org, reader, self.watched)
         wanted = {name: each.replay_id for name, each in positions.items() if name not in self._refused}
         if not wanted:
             await self._until_refused_are_due(stop)
@@ -115,7 +115,7 @@ class Subscriber:
             async for batch in batches:
                 if batch.events:
                     await self._until_kept(partial(self._keep, batch, reader, without), stop)
-                    doubt.heard({event.channel for event in batch.events})
+                    doubt.heard(telling.told(batch.events, self.watched))
                 else:
                     await self._until_kept(partial(self._subscribed, wanted, reader, without), stop)
                     doubt.begin()
@@ -192,7 +192,7 @@ class Subscriber:
         """
         if without.channels:
             # Anew: a process that goes by an older field mapping may have forgotten one meanwhile.
-            positions = await coverage.of(self.db, self.org, reader, self.watched.channels)
+            positions = await coverage.of(self.db, self.org, reader, self.watched)
             measure = Measure(await coverage.now(self.db, self.org), self.timings.overlap)
             await without.subscribed(self.db, reader, positions, self._lost, measure)
         for channel in wanted:
@@ -204,14 +204,17 @@ class Subscriber:
         now = await coverage.now(self.db, self.org) if unread else None
         async with transaction(self.db) as tx:
             await self._read_again(tx, reader, found.missed)
-            if now is not None:  # all their objects have windows from where they were complete until later
-                await checkpoints.complete(tx, reader, unread, now)
             await without.look_up(tx, reader, found.steps, self.timings.overlap)
             await self._receive(tx, reader.org_id, found.heard)
             for gap in found.gaps.values():
                 named = (gap.object_name, gap.records, gap.detail, gap.channel)
                 await rereads.note_gap(tx, reader.integration_id, reader.org_id, *named)
             await checkpoints.advance(tx, reader, found.steps)
+            told = {name: at for name, at in telling.told(batch.events, self.watched).items() if at}
+            if now is not None:  # all their objects have windows from where they were complete until later
+                await checkpoints.complete(tx, reader, unread, now)
+                told |= dict.fromkeys(self.watched.objects_on(unread), now)
+            await checkpoints.complete_objects(tx, reader, told)
         without.have_places(found.steps)
 
     async def _read_again(self, tx: Connection, reader: Reader, missed: list[Missed]) -> None:

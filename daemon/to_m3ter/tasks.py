@@ -90,7 +90,8 @@ class Tasks:
 
     def _subscriber(self, each: Connected) -> Task:
         name, org = f"stream:{each.integration.name}", each.org.client
-        watched = intake.watch(each.integration.integration_id, each.mapping)
+        revision = each.integration.field_mapping_revision
+        watched = intake.watch(each.integration.integration_id, each.mapping, revision)
         standing = Standing(self.db, name, org.standing.credential_id)
         subscriber = Subscriber(self.db, org, standing, watched, self.manner.listening)
         return Task(name, _fingerprint([each]), subscriber.run)

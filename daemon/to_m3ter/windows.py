@@ -8,7 +8,7 @@ import structlog
 
 from daemon.to_m3ter.intake import Missed, Watch
 from state import own_writes, rereads
-from state.checkpoints import Position, Reader
+from state.checkpoints import Known, Position, Reader
 from state.database import Connection
 from state.rereads import RereadCause, Window
 
@@ -26,6 +26,9 @@ _USUAL = (RereadCause.FIRST_START, RereadCause.LOOK_UP)
 _FIRST = "What changed between going live and the first subscription of this channel."
 _OWED = "The channel has a place now. What was deleted for good while it had none is looked for."
 _PUT_OFF = "Events named no records. What was deleted for good meanwhile is looked for once they are over."
+_LATE = (
+    "A change may have been committed after the window before was read, and none of this object was heard."
+)
 _EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
 
 
@@ -59,16 +62,12 @@ def without_place(
     """
     found = []
     for channel, position in positions.items():
-        start = _start(position, measure.overlap)
         cause, detail = _why(channel, position, lost)
-        if start < measure.until:
-            found += [
-                Window(
-                    *(name, cause, detail, channel, start, measure.until),
-                    checks_missing=channel in lost or name not in looked_up,
-                )
-                for name in watched.objects[channel]
-            ]
+        for name in watched.objects[channel]:
+            start = _start(position, name, measure.overlap)
+            if start < measure.until:
+                checks_missing = channel in lost or name not in looked_up
+                found.append(Window(name, cause, detail, channel, start, measure.until, checks_missing))
     return _merged(found)
 
 
@@ -77,7 +76,7 @@ def owed(positions: Mapping[str, tuple[Position, Collection[str]]], overlap: tim
     changed of them is in windows already."""
     cause = RereadCause.LOOK_UP
     return _merged(
-        Window(name, cause, _OWED, channel, _start(position, overlap), checks_missing=True)
+        Window(name, cause, _OWED, channel, _start(position, name, overlap), checks_missing=True)
         for channel, (position, names) in positions.items()
         for name in sorted(names)
     )
@@ -107,7 +106,7 @@ def of_missed(
             RereadCause(each.cause),
             each.detail,
             each.channel,
-            _start(positions[each.channel], overlap, each.event_at),
+            _start(positions[each.channel], each.object_name, overlap, each.event_at),
             checks_missing=each.object_name not in looked_up,
         )
         for each in missed
@@ -127,20 +126,21 @@ def put_off(opened: Iterable[Window], delay: timedelta) -> list[Window]:
     )
 
 
-def silent(
-    watched: Watch, channel: str, position: Position, unheard: Collection[str], measure: Measure
-) -> list[Window]:
-    """Of a channel on which nothing was said of changes that there are, `unheard`.
+def silent(name: str, channel: str, position: Position, measure: Measure) -> Window:
+    """Of an object on whose channel nothing was said of changes that there are.
 
     Deleted records are read as long as they are in the recycle bin. That is enough here: the new session goes
     on from the channel's place, which hears of the others, or is refused and then looks for them.
     """
-    detail = f"The channel heard nothing and Salesforce has changes: {', '.join(sorted(unheard))}."
-    start = _start(position, measure.overlap)
-    return [
-        Window(name, RereadCause.SILENT, detail, channel, start, measure.until)
-        for name in watched.objects[channel]
-    ]
+    detail = f"The channel heard nothing of {name} and Salesforce has changes."
+    start = _start(position, name, measure.overlap)
+    return Window(name, RereadCause.SILENT, detail, channel, start, measure.until)
+
+
+def late(name: str, channel: str, known: Known) -> Window:
+    """What may have been committed only after a window of a silent object had been read, read once more."""
+    until = known.complete_until + AHEAD
+    return Window(name, RereadCause.SILENT, _LATE, channel, known.sure_until, until)
 
 
 async def record(tx: Connection, reader: Reader, windows: Collection[Window]) -> None:
@@ -163,9 +163,9 @@ async def record(tx: Connection, reader: Reader, windows: Collection[Window]) ->
         )
 
 
-def _start(position: Position, overlap: timedelta, event_at: datetime | None = None) -> datetime:
+def _start(position: Position, name: str, overlap: timedelta, event_at: datetime | None = None) -> datetime:
     """What is complete is trusted less than `overlap` back; what was before going live is not ours."""
-    known = min(filter(None, (position.complete_until, event_at)))
+    known = min(filter(None, (position.sure_until(name), event_at)))
     return max(position.since, known - overlap)
 
 

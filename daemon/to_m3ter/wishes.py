@@ -150,4 +150,5 @@ async def _last_synchronization(db: Db, each: Connected, org_id: str) -> datetim
         return None
     channels = document.channels(each.mapping)
     positions = await checkpoints.get(db, Reader(integration_id, org_id), channels)
-    return min([last, *(position.complete_until for position in positions.values())])
+    names = each.mapping.objects_watched
+    return min([last, *(position.sure_until(*names) for position in positions.values())])

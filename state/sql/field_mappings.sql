@@ -10,6 +10,12 @@ ON CONFLICT (name) DO UPDATE SET
     updated_at = CASE WHEN field_mappings.sha256 <> excluded.sha256 THEN now() ELSE field_mappings.updated_at END
 RETURNING field_mapping_id, name, document, sha256, revision, created_at, updated_at;
 
+-- remap --
+-- Its integrations may want other channels since this transaction wrote it; earlier ones, if no stream went by them yet
+UPDATE integrations i SET remapped_at = now() FROM field_mappings f
+WHERE f.field_mapping_id = $1 AND f.updated_at = now() AND i.field_mapping_id = f.field_mapping_id
+  AND i.remapped_at IS NULL;
+
 -- get --
 -- By name or id
 SELECT field_mapping_id, name, document, sha256, revision, created_at, updated_at

@@ -3,9 +3,10 @@
 -- add --
 -- A new integration; nothing when the name is taken
 INSERT INTO integrations
-    (name, flow, field_mapping_id, salesforce_credential_id, m3ter_credential_id, enabled, live_at)
+    (name, flow, field_mapping_id, salesforce_credential_id, m3ter_credential_id, enabled, live_at, connected_at)
 VALUES ($1, $2, $3, $4, $5, $6,
-    CASE WHEN $6 AND $4::uuid IS NOT NULL AND $5::uuid IS NOT NULL THEN now() END)
+    CASE WHEN $6 AND $4::uuid IS NOT NULL AND $5::uuid IS NOT NULL THEN now() END,
+    CASE WHEN $4::uuid IS NOT NULL THEN now() END)
 ON CONFLICT (name) DO NOTHING
 RETURNING integration_id;
 
@@ -42,6 +43,7 @@ UPDATE integrations SET
     m3ter_credential_id = coalesce($3, m3ter_credential_id),
     live_at = coalesce(live_at, CASE WHEN enabled AND coalesce($2, salesforce_credential_id) IS NOT NULL
         AND coalesce($3, m3ter_credential_id) IS NOT NULL THEN now() END),
+    connected_at = CASE WHEN $2::uuid IS NULL THEN connected_at ELSE now() END,
     updated_at = now()
 WHERE integration_id = $1;
 

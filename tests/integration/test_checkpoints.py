@@ -14,6 +14,7 @@ from tests.integration.state_rows import ORG, new_integration
 
 ACCOUNTS, ORDERS = "/data/AccountChangeEvent", "/data/OrderChangeEvent"
 BOTH = [ACCOUNTS, ORDERS]
+ENTITLEMENTS = "/data/EntitlementChangeEvent"
 ELSEWHERE = "00D000000000002EAA"
 
 
@@ -164,6 +165,40 @@ async def test_a_channel_that_the_mapping_needs_later_begins_with_its_import(
     later = await begun(db, reader, ORDERS)
     assert later.since == saved.updated_at > first.since
     assert (await begun(db, reader)).replay_id == "10", "the other goes on"
+
+
+async def test_a_later_edit_does_not_move_the_beginning_of_what_an_earlier_one_wanted(
+    db: Pool, integration: Integration
+) -> None:
+    reader, name = Reader(integration.integration_id, ORG), str(integration.field_mapping_name)
+    await begun(db, reader)
+    await follow(db, reader, integration.field_mapping_revision)
+    wanting = await field_mappings.save(db, name, "names a channel")
+    # Salesforce cannot be asked for its clock, so that nothing of it begins.
+    edited = await field_mappings.save(db, name, "names a channel # and says why")
+    await follow(db, reader, wanting.revision)  # by a stream that did not hear of the edit yet
+    later = await begun(db, reader, ORDERS)
+    assert later.since == wanting.updated_at < edited.updated_at
+    await follow(db, reader, edited.revision)
+    another = await field_mappings.save(db, name, "names one more")
+    assert (await begun(db, reader, ENTITLEMENTS)).since == another.updated_at
+
+
+async def follow(db: Pool, reader: Reader, revision: int | None) -> None:
+    async with database.transaction(db) as tx:
+        await checkpoints.followed(tx, reader, revision)
+
+
+async def test_switching_it_off_and_on_does_not_move_its_beginning_in_another_org(
+    db: Pool, integration: Integration
+) -> None:
+    await begun(db, Reader(integration.integration_id, ORG))
+    credential_id = integration.salesforce_credential_id
+    moved = await integrations.connect(db, integration.name, salesforce_credential_id=credential_id)
+    await integrations.disable(db, integration.name)
+    await integrations.enable(db, integration.name)
+    later = await begun(db, Reader(integration.integration_id, ELSEWHERE))
+    assert later.since == moved.updated_at
 
 
 async def test_in_another_org_it_begins_when_it_was_connected_there(

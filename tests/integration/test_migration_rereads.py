@@ -9,12 +9,19 @@ import pytest
 from state import checkpoints, database, health, migrations
 from state.checkpoints import Reader
 from state.database import Pool
-from tests.integration.state_rows import LEASE, ORG, claimed, new_integration, record_id
+from tests.integration.state_rows import LEASE, ORG, claimed, record_id
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 HEARD = SINCE + timedelta(days=9)
 OLD = """INSERT INTO checkpoints (integration_id, org_id, transport, channel, replay_id, since, event_at)
     VALUES ($1, $2, 'cometd', $3, $4, $5, $6)"""
+
+INTEGRATION = """WITH f AS (
+        INSERT INTO field_mappings (name, document, sha256) VALUES ($1, '', '') RETURNING field_mapping_id
+    )
+    INSERT INTO integrations (name, flow, field_mapping_id, enabled, live_at)
+    SELECT $1, 'Sales Agreement Sync', field_mapping_id, true, now() FROM f
+    RETURNING integration_id"""
 
 
 @pytest.fixture
@@ -23,6 +30,12 @@ async def old(empty_database_url: str) -> AsyncIterator[Pool]:
     async with database.connect(empty_database_url) as pool:
         await migrations.migrate(pool, migrations.shipped()[:1])
         yield pool
+
+
+async def old_integration(old: Pool, name: str = "Agreements") -> UUID:
+    """As the first m3sync made it."""
+    found: UUID = await old.fetchval(INTEGRATION, name)
+    return found
 
 
 async def positions(db: Pool, integration_id: UUID) -> dict[str, tuple[bool, datetime]]:
@@ -36,7 +49,7 @@ async def positions(db: Pool, integration_id: UUID) -> dict[str, tuple[bool, dat
 async def test_a_channel_is_complete_until_its_last_event_and_one_that_was_to_be_replayed_has_no_place(
     old: Pool,
 ) -> None:
-    integration_id = (await new_integration(old)).integration_id
+    integration_id = await old_integration(old)
     await old.execute(OLD, integration_id, ORG, "/heard", "77", SINCE, HEARD)
     await old.execute(OLD, integration_id, ORG, "/new", "-2", SINCE, None)
     await migrations.migrate(old)
@@ -46,20 +59,20 @@ async def test_a_channel_is_complete_until_its_last_event_and_one_that_was_to_be
 async def test_what_was_told_as_missing_is_read_again_since_going_live_instead_of_being_told(
     old: Pool,
 ) -> None:
-    integration = await new_integration(old)
-    other = await new_integration(old, "Others")
-    for each in (integration, other):
-        await old.execute(OLD, each.integration_id, ORG, "/told", "77", SINCE, HEARD)
-    await health.report(old, f"window:{integration.name}:/told", False, "A gap.")
+    integration_id = await old_integration(old)
+    other_id = await old_integration(old, "Others")
+    for each in (integration_id, other_id):
+        await old.execute(OLD, each, ORG, "/told", "77", SINCE, HEARD)
+    await health.report(old, "window:Agreements:/told", False, "A gap.")
     await health.report(old, "worker", False, "Stopped.")
     await migrations.migrate(old)
-    assert await positions(old, integration.integration_id) == {"/told": (False, SINCE)}
-    assert await positions(old, other.integration_id) == {"/told": (True, HEARD)}
+    assert await positions(old, integration_id) == {"/told": (False, SINCE)}
+    assert await positions(old, other_id) == {"/told": (True, HEARD)}
     assert [each.subject for each in await health.all(old)] == ["worker"]
 
 
 async def test_a_record_in_flight_with_a_wish_for_the_next_sync_keeps_both(old: Pool) -> None:
-    integration_id = (await new_integration(old)).integration_id
+    integration_id = await old_integration(old)
     await old.execute(
         """INSERT INTO inbox (integration_id, object_name, record_id, cause, priority, status, lease_token,
             lease_until, next_cause, next_priority)

@@ -42,6 +42,12 @@ def page(span: Span, after: Place | None, limit: int) -> str:
     return f"{query} ORDER BY SystemModstamp, Id LIMIT {int(limit)}"
 
 
+def last(span: Span) -> str:
+    """The record of the span that was changed last."""
+    chosen = f"SELECT {', '.join(_OWN)} FROM {_name(span.object_name)} WHERE {_within(span, None)}"  # noqa: S608 - as above
+    return f"{chosen} ORDER BY SystemModstamp DESC LIMIT 1"
+
+
 def count(span: Span) -> str:
     """How many records there are in the span."""
     return f"SELECT COUNT() FROM {_name(span.object_name)} WHERE {_within(span, None)}"  # noqa: S608 - as above

@@ -1,0 +1,191 @@
+"""One object of a channel is not told while others are: it is found by itself, and what came late besides."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from connectors.salesforce.rest import Salesforce
+from daemon.to_m3ter import presets
+from state import checkpoints
+from state.checkpoints import Position
+from state.database import Pool
+from tests.acceptance import house as houses
+from tests.acceptance.house import House, until
+from tests.integration.listening import (
+    HASTY,
+    heard_of,
+    is_covered,
+    listening,
+    reader,
+    touch,
+    windows,
+)
+from tests.sandboxes import LocalSandbox
+
+DEALS, OWN = "/data/Deals__chn", "/data/OpportunityLineItemChangeEvent"
+PATIENT = timedelta(minutes=15)
+DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(milliseconds=100)))
+HOUR = timedelta(hours=1)
+
+
+async def members(sandbox: LocalSandbox, *names: str) -> None:
+    """Set up the channel with these objects, or set it up anew."""
+    await sandbox.salesforce_control.fault("custom_channel", name="Deals__chn", objects=names)
+
+
+@pytest.fixture(params=[(DEALS,)], ids=["one channel"])
+async def house(
+    sandbox: LocalSandbox,
+    db: Pool,
+    database_url: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[House]:
+    await members(sandbox, "Opportunity", "OpportunityLineItem")
+    text = (
+        presets.text("opportunity")
+        + "\n[channels]\n"
+        + "".join(f'"{name}" = {{}}\n' for name in request.param)
+    )
+    async with houses.built(sandbox, db, database_url, tmp_path, text) as built:
+        yield built
+
+
+@pytest.fixture
+async def line(house: House) -> str:
+    return str((await house.query("SELECT Id FROM OpportunityLineItem LIMIT 1"))[0]["Id"])
+
+
+@pytest.fixture
+async def deal(house: House) -> str:
+    return str((await house.query("SELECT Id FROM Opportunity LIMIT 1"))[0]["Id"])
+
+
+async def advance(house: House, wait: timedelta) -> None:
+    await house.sandbox.salesforce_control.advance_clock(wait.total_seconds())
+
+
+async def placed(house: House, deal: str, line: str) -> None:
+    """Both objects were heard of, and that is forgotten."""
+    await touch(house, "Opportunity", deal, {"NextStep": "for a place"})
+    await touch(house, "OpportunityLineItem", line, {"Description": "for a place"})
+    for record_id in (deal, line):
+        await until(partial(heard_of, house, record_id))
+    await house.db.execute("DELETE FROM inbox; DELETE FROM change_events; DELETE FROM rereads")
+
+
+async def position(house: House, channel: str = DEALS) -> Position:
+    return (await checkpoints.get(house.db, reader(house), [channel]))[channel]
+
+
+async def test_a_line_that_is_no_member_any_more_is_found_though_its_parents_are_heard(
+    house: House, sandbox: LocalSandbox, deal: str, line: str
+) -> None:
+    async with listening(house):
+        await placed(house, deal, line)
+        await members(sandbox, "Opportunity")
+        await advance(house, timedelta(minutes=1))
+        await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+        await advance(house, timedelta(minutes=1))
+        await touch(house, "Opportunity", deal, {"NextStep": "heard"})
+        await until(lambda: heard_of(house, deal))
+        assert not await heard_of(house, line)
+        assert await windows(house) == []
+    async with listening(house, manner=DOUBTFUL):
+        await advance(house, timedelta(minutes=5))
+        [found] = await until(lambda: windows(house, "silent"))
+        assert (found.object_name, found.channel) == ("OpportunityLineItem", DEALS)
+        assert await is_covered(house, line, "OpportunityLineItem")
+
+
+async def test_a_lost_place_is_read_from_where_each_object_was_known(
+    house: House, sandbox: LocalSandbox, deal: str, line: str
+) -> None:
+    async with listening(house):
+        await placed(house, deal, line)
+        await members(sandbox, "Opportunity")
+        await advance(house, timedelta(minutes=1))
+        await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+        await advance(house, HOUR)
+        house._tokens.clear()
+        await touch(house, "Opportunity", deal, {"NextStep": "heard"})
+        await until(lambda: heard_of(house, deal))
+    await sandbox.salesforce_control.fault("refuse_replay", channel=DEALS)
+    async with listening(house):
+        found = {each.object_name: each for each in await until(lambda: windows(house, "replay refused"))}
+        assert await is_covered(house, line, "OpportunityLineItem")
+    begins = {name: each.from_at for name, each in found.items()}
+    assert begins["Opportunity"] is not None
+    assert begins["OpportunityLineItem"] is not None
+    assert begins["Opportunity"] - begins["OpportunityLineItem"] > timedelta(minutes=40)
+
+
+@pytest.mark.parametrize("house", [(DEALS, OWN)], indirect=True, ids=["a channel besides"])
+async def test_an_object_that_is_told_on_a_channel_of_its_own_is_not_missed_on_another(
+    house: House, sandbox: LocalSandbox, deal: str, line: str
+) -> None:
+    await members(sandbox, "Opportunity")
+    async with listening(house, manner=DOUBTFUL):
+        await placed(house, deal, line)
+        for number in range(3):
+            await touch(house, "OpportunityLineItem", line, {"Description": f"told {number}"})
+            await until(lambda: heard_of(house, line))
+            before = (await position(house)).complete_until
+            await advance(house, timedelta(minutes=30))
+            await until(partial(complete_beyond, house, before + timedelta(minutes=10)))
+        assert await windows(house) == []
+
+
+async def complete_beyond(house: House, moment: datetime) -> bool:
+    return (await position(house)).complete_until > moment
+
+
+async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_was_read_is_read_once_more(
+    house: House, deal: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, transaction = Salesforce.now, timedelta(minutes=8)
+    control = house.sandbox.salesforce_control
+
+    async def later(self: Salesforce) -> datetime | None:
+        moment = await real(self)
+        return moment and moment + transaction
+
+    async with listening(house, manner=DOUBTFUL):
+        await placed(house, deal, line)
+        await advance(house, timedelta(seconds=2))
+        await control.fault("tell_as", **{"as": "nothing", "times": 100})
+        await control.clear_journal()
+        await touch(house, "Opportunity", deal, {"NextStep": "never told"})
+        monkeypatch.setattr(Salesforce, "now", later)
+        await advance(house, timedelta(seconds=5))
+        await until(lambda: windows(house, "silent"))
+        await until(lambda: has_shaken_hands(house))
+        monkeypatch.undo()
+        await house.db.execute("DELETE FROM rereads")  # it was read, and did not hold this:
+        await touch(house, "Opportunity", deal, {"NextStep": "stamped eight minutes before, never told"})
+        await control.clear_journal()
+        await advance(house, timedelta(minutes=50))
+        [found] = await until(lambda: windows(house, "silent"))
+        assert await is_covered(house, deal)
+        assert found.until_at is not None
+        assert found.from_at is not None
+        assert found.until_at - found.from_at < 3 * PATIENT
+        await until(lambda: complete(house))
+        assert not await has_shaken_hands(house), "the channel was called deaf already"
+        assert len(await windows(house)) == 1, "it is read once more, and not again and again"
+
+
+async def has_shaken_hands(house: House) -> bool:
+    entries = await house.sandbox.salesforce_control.journal("path=/cometd/*&bodies=1")
+    return any("/meta/handshake" in str(each) for each in entries)
+
+
+async def complete(house: House) -> bool:
+    """Everything that the clock of Salesforce allows to be sure of."""
+    moment = await house.db.fetchval("SELECT min(complete_until) FROM object_checkpoints")
+    heard = await house.db.fetchval("SELECT max(event_at) FROM checkpoints")
+    return bool(moment > heard + timedelta(minutes=30))
