@@ -27,7 +27,7 @@ from state.entity_models import (
 
 _SQL = sql.load("entity_copies")
 _ALL = 2**31
-_WITHHELD_AT_ONCE = 50_000  # with one statement, which has but seconds
+_WITHHELD_AT_ONCE = 20_000  # with one statement, which has but seconds
 
 
 async def known(db: Db, integration_id: UUID, m3ter_ids: Collection[str]) -> dict[str, KnownCopy]:
@@ -102,14 +102,12 @@ async def kept_elsewhere(db: Db, integration_id: UUID, m3ter_ids: Collection[str
 
 
 async def withhold(tx: Connection, integration_id: UUID, mapping: str | None = None) -> int:
-    """What is not in Salesforce as wanted is sent only once a scan has looked at it anew; gives how many.
+    """What is not in Salesforce as wanted is sent only once a scan has looked at it anew.
 
-    With the fingerprint of the mapping of now, just what another mapping made.
+    With the fingerprint of the mapping of now, just what another mapping made. Some at a time: gives how
+    many, and 0 at the end.
     """
-    count = 0
-    while some := await database.execute(tx, _SQL["withhold"], integration_id, mapping, _WITHHELD_AT_ONCE):
-        count += some
-    return count
+    return await database.execute(tx, _SQL["withhold"], integration_id, mapping, _WITHHELD_AT_ONCE)
 
 
 async def are_withheld(db: Db, integration_id: UUID) -> bool:

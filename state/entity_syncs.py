@@ -77,7 +77,8 @@ async def edit(db: Db, name_or_id: str | UUID, settings: EntitySyncSettings) -> 
             await database.execute(tx, _SQL["forget_copies"], integration_id)
             await database.execute(tx, _SQL["begin_anew"], integration_id)
         elif is_other:
-            await entity_copies.withhold(tx, integration_id)
+            while await entity_copies.withhold(tx, integration_id):
+                pass
         await database.execute(tx, _SQL["edit"], integration_id, *_columns(settings), int(is_other))
         await database.execute(tx, _SQL["announce"])
         return await get(tx, integration_id)

@@ -17,10 +17,15 @@ async def withhold(place: Place, turn: Turn) -> None:
     Raises Stopped, LeaseLost, DatabaseUnavailable.
     """
     mapper = await describing.mapper(place, turn)
+    while count := await _withhold_some(place, turn, mapper.fingerprint):
+        log.info("what waits is mapped anew", integration=place.name, count=count)
+        turn.check()
+
+
+async def _withhold_some(place: Place, turn: Turn, mapping: str) -> int:
     async with transaction(place.db) as tx:
         await entity_runs.fence(tx, turn.claim)
-        count = await entity_copies.withhold(tx, place.integration_id, mapper.fingerprint)
+        count = await entity_copies.withhold(tx, place.integration_id, mapping)
         claim = await entity_runs.begin_anew(tx, turn.claim) if count else turn.claim
     turn.claim = claim
-    if count:
-        log.info("what waits is mapped anew", integration=place.name, count=count)
+    return count
