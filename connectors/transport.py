@@ -177,11 +177,13 @@ async def _read(line: Line, request: Request, answer: aiohttp.ClientResponse) ->
         size += len(chunk)
         if size > cap:
             answer.close()
-            said = f"{line.system} sent an answer of more than {cap:,} bytes"
             if not request.writes:
-                said = f"{said} to {request.method} {answer.url.path}."
-                raise TooLargeError(said, instruction="Ask for less at once.")
-            error = no_answer(line.system, request, said)
+                raise TooLargeError(
+                    f"{line.system} sent an answer of more than {cap:,} bytes to {request.method} "
+                    f"{answer.url.path}.",
+                    instruction="Ask for less at once.",
+                )
+            error = no_answer(line.system, request, f"an answer of more than {cap:,} bytes came")
             error.code = TOO_LARGE
             raise error
         chunks.append(chunk)

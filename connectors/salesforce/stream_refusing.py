@@ -17,7 +17,7 @@ class ReplayRejected(RejectedError):  # noqa: N818 - reads as a state, as RateLi
             instruction="Events are kept for 72 hours: the records of this channel must be read again.",
             code="REPLAY_ID_REJECTED",
         )
-        self.channel = channel
+        self.channels = (channel,)
         self.replay_id = replay_id
 
 

@@ -12,7 +12,7 @@ import structlog
 from connectors.errors import SyncError
 from connectors.salesforce.models import Batch
 from connectors.salesforce.outages import Pace
-from connectors.salesforce.stream import ChangeStream, ChannelRefused, ReplayRejected
+from connectors.salesforce.stream import ChangeStream, ChannelRefused, PlacesLost, ReplayRejected
 from daemon import retries, waiting
 from daemon.clients import Org
 from daemon.retries import Policy
@@ -85,11 +85,11 @@ class Subscriber:
         await waiting.pause(stop, retries.pause(self._failures, self.timings.policy))
 
     async def _listen_from_places(self, stop: asyncio.Event) -> None:
-        """As `_listen`; a place that is refused is given up."""
+        """As `_listen`; a place that is refused, or from where more is told than can be held, is given up."""
         try:
             await self._listen(stop)
             self._failures = 0
-        except ReplayRejected as error:
+        except (ReplayRejected, PlacesLost) as error:
             await self._lose(error)
             await self._wait(stop)
 
@@ -246,10 +246,11 @@ class Subscriber:
         led = {record for each in changed for record in intake.lead(each, remembered, self.watched)}
         await inbox.put_many(tx, integration_id, sorted(led), cause=Cause.CHANGE)
 
-    async def _lose(self, error: ReplayRejected) -> None:
-        """The channel has no place now; the window is opened once it is subscribed anew."""
+    async def _lose(self, error: ReplayRejected | PlacesLost) -> None:
+        """These channels have no place now; windows are opened once they are subscribed anew."""
         await self.standing.unwell(error)
-        self._lost[error.channel] = error.message
+        self._lost |= dict.fromkeys(error.channels, error.message)
         reader = await self._reader()
         async with transaction(self.db) as tx:
-            await checkpoints.lose(tx, reader, error.channel)
+            for channel in error.channels:
+                await checkpoints.lose(tx, reader, channel)

@@ -139,7 +139,7 @@ async def test_a_refused_replay_id_is_known_by_its_words(spaces: str) -> None:
         with pytest.raises(ReplayRejected) as caught:
             async with listening(login(fake), {ACCOUNTS: "8"}):
                 pass
-    assert (caught.value.channel, caught.value.replay_id) == (ACCOUNTS, "8")
+    assert (caught.value.channels, caught.value.replay_id) == ((ACCOUNTS,), "8")
 
 
 @pytest.mark.parametrize(

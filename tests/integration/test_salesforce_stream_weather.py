@@ -138,7 +138,7 @@ async def test_a_refused_replay_id_is_named(empty_sandbox: LocalSandbox) -> None
     with pytest.raises(ReplayRejected, match="replayId 7") as caught:
         async with listening(empty_sandbox.salesforce, {CONTACTS: None, ACCOUNTS: "7"}):
             pass
-    assert (caught.value.channel, caught.value.replay_id) == (ACCOUNTS, "7")
+    assert (caught.value.channels, caught.value.replay_id) == ((ACCOUNTS,), "7")
 
 
 async def test_a_replay_id_refused_on_the_way_is_not_dropped_silently(empty_sandbox: LocalSandbox) -> None:
@@ -149,7 +149,7 @@ async def test_a_replay_id_refused_on_the_way_is_not_dropped_silently(empty_sand
         await empty_sandbox.salesforce_control.fault("drop_session")
         with pytest.raises(ReplayRejected) as caught:
             await listener.heard()
-        assert (caught.value.channel, caught.value.replay_id) == (ACCOUNTS, taken.replay_id)
+        assert (caught.value.channels, caught.value.replay_id) == ((ACCOUNTS,), taken.replay_id)
 
 
 async def test_an_answer_that_is_too_large_costs_the_places_of_all_channels(
