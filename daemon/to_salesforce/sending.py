@@ -161,7 +161,8 @@ class Sender:
 
     async def _tell(self, rows: Iterable[Waiting]) -> list[int]:
         """Where the other direction listens to the object: what is about to be written, told before it is."""
-        if self._place.target.object_name not in await self._place.watched():
+        watched = {each.lower() for each in await self._place.watched()}  # as field mappings spell them
+        if self._place.target.object_name.lower() not in watched:
             return []
         org_id = await self._place.org.org_id()
         writes, left = list[OwnWrite](), iter(rows)

@@ -24,21 +24,21 @@ CONTRACT = "m3ter_Contract__c"
 STRANGER = "a01D00000000001AAA"
 
 
-@pytest.fixture
-async def record(house: House) -> dict[str, Any]:
-    """A contract's record, written while the other direction listens to its object."""
+@pytest.fixture(params=[CONTRACT, CONTRACT.lower()])
+async def record(house: House, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A contract's record, written while the other direction listens to its object, in whatever case."""
     (account_id,) = await copying.load(house, "Account", copying.rows(1))
     contract = {"accountId": account_id, "name": "Frame", "startDate": "2026-01-01", "endDate": "2027-01-01"}
     await copying.load(house, "Contract", [contract])
     await copying.once(house, await copying.added(house, EntityType.ACCOUNT))
-    await copied_heard(house)
+    await copied_heard(house, request.param)
     (found,) = (await copying.copies(house, EntityType.CONTRACT)).values()
     return {name: value for name, value in found.items() if value is not None and name != "attributes"}
 
 
-async def copied_heard(house: House) -> None:
+async def copied_heard(house: House, object_name: str) -> None:
     async def watched() -> Collection[str]:
-        return {CONTRACT}
+        return {object_name}
 
     sync = await copying.added(house, EntityType.CONTRACT)
     kept = vault.load_or_create_key(house.settings.vault_key_path)
