@@ -137,7 +137,7 @@ async def forget(tx: Connection, org_id: str, object_names: Collection[str]) -> 
     """Events of these objects may have been missed: their records may have changed and changed back, and the
     second of these changes must not be taken for ours."""
     if object_names:
-        await database.execute(tx, _SQL["forget"], org_id, sorted(object_names))
+        await database.execute(tx, _SQL["forget"], org_id, sorted(each.lower() for each in object_names))
 
 
 async def count(tx: Connection, integration_id: UUID, counts: Mapping[Verdict, int]) -> None:

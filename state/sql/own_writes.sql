@@ -51,8 +51,9 @@ WHERE EXISTS (
 );
 
 -- forget --
--- Events of these objects may have been missed: what is expected of them can no longer be trusted
-DELETE FROM own_writes WHERE org_id = $1 AND object_name = ANY($2::text[]) AND spent_at IS NULL;
+-- Events of these objects may have been missed: what is expected of them can no longer be trusted. A field mapping
+-- may spell an object in another case than a write
+DELETE FROM own_writes WHERE org_id = $1 AND lower(object_name) = ANY($2::text[]) AND spent_at IS NULL;
 
 -- count --
 -- Add to the counters of one integration, in order so that two daemons never deadlock. $2 verdicts, $3 how many

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from daemon.to_m3ter import presets
-from state import field_mappings, inbox, integrations
-from state.database import Pool
+from daemon import echoes
+from daemon.to_m3ter import presets, windows
+from state import field_mappings, inbox, integrations, own_writes
+from state.database import Pool, transaction
 from state.models import Cause, NewIntegration, RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
-from tests.integration.listening import listening, rows, touch
+from tests.integration.listening import listening, reader, rows, touch
 from tests.integration.rereaders import opened, read, rereading, waiting, window
 from tests.integration.test_sync_worker import working
 from tests.sandboxes import LocalSandbox
@@ -73,6 +74,20 @@ async def test_a_change_that_two_integrations_spell_differently_is_put_into_the_
         await touch(house, "Opportunity", deal["Id"], {"NextStep": "heard twice"})
         found = await until(rows(house, 2), seconds=20)
     assert {row.object_name for row in found} == {"opportunity", "Opportunity"}
+
+
+async def test_a_window_ends_what_is_expected_of_the_object_however_it_is_spelt(
+    house: House, deal: dict[str, Any]
+) -> None:
+    """What was missed may have undone our write: its being done again is not our echo."""
+    ours = {"NextStep": "Invoiced"}
+    org_id = house.sandbox.salesforce["org_id"]
+    async with transaction(house.db) as tx:
+        await own_writes.expect(tx, org_id, [echoes.update("Opportunity", deal["Id"], ours)])
+        await windows.record(tx, reader(house), [window("opportunity")])
+    async with listening(house):
+        await touch(house, "Opportunity", deal["Id"], ours)
+        await until(rows(house, 1), seconds=20)
 
 
 async def _corrected(house: House, deal_id: str) -> None:
