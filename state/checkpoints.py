@@ -28,7 +28,8 @@ class Reader:
 @dataclass(frozen=True, slots=True)
 class Known:
     """Every change of an object that was stamped before `complete_until` is in the inbox or inside a recorded
-    window, but for those stamped from `unsure_from` on that were committed after that window was read."""
+    window. Once it was found silent, what is stamped from `unsure_from` on may have been committed unheard
+    after that window was read; None when it was heard of since."""
 
     complete_until: datetime
     unsure_from: datetime | None = None

@@ -67,6 +67,18 @@ class Listener:
     overlap: timedelta
 
 
+async def heard_again(tx: Connection, reader: Reader, watched: Watch, told: Mapping[str, datetime]) -> None:
+    """Of the objects of which something was told up to these times, some may have been found silent before:
+    what may have been committed since they were read is read too. Then they are trusted again."""
+    tellers, known = telling.tellers(watched), await checkpoints.objects(tx, reader)
+    opened = [
+        windows.late(name, tellers[name][0], was, at)
+        for name, at in told.items()
+        if (was := known.get(name)) and was.unsure_from and was.complete_until <= at
+    ]
+    await windows.record(tx, reader, opened)
+
+
 @dataclass(slots=True)
 class Doubt:
     """Watches the objects that the channels of one session tell of.
@@ -144,28 +156,26 @@ class Doubt:
                 window = windows.silent(name, channel, positions[channel], measure)
                 await windows.record(tx, listener.reader, [window])
             elif changed_at is not None and current == known:
-                await windows.record(tx, listener.reader, [windows.late(name, channel, known)])
+                await windows.record(
+                    tx, listener.reader, [windows.late(name, channel, known, known.complete_until)]
+                )
             until = measure.now if is_deaf else min(settled, over)
-            await self._complete(tx, positions, name, until, over if is_deaf else None)
+            late = max(over, positions[channel].since) if is_deaf else until
+            unsure = late if is_deaf or current.unsure_from else None
+            await self._complete(tx, positions, name, Known(until, unsure))
         return is_deaf
 
     async def _complete(
-        self,
-        tx: Connection,
-        positions: Mapping[str, Position],
-        name: str,
-        until: datetime,
-        unsure: datetime | None,
+        self, tx: Connection, positions: Mapping[str, Position], name: str, known: Known
     ) -> None:
         """The object is; a channel of it is complete until the first of its objects is not."""
-        listener = self.listener
+        reader, watched = self.listener.reader, self.listener.watched
         for channel in sorted(positions):
-            names = listener.watched.objects[channel]
-            known = {**positions[channel].objects, name: Known(until)}
-            if channel not in listener.watched.pointers and name in names and known.keys() >= set(names):
-                least = min(known[each].complete_until for each in names)
-                await checkpoints.complete(tx, listener.reader, [channel], least)
-        await checkpoints.complete_objects(tx, listener.reader, {name: until}, unsure)
+            names, every = watched.objects[channel], {**positions[channel].objects, name: known}
+            if channel not in watched.pointers and name in names and every.keys() >= set(names):
+                least = min(every[each].complete_until for each in names)
+                await checkpoints.complete(tx, reader, [channel], least)
+        await checkpoints.complete_objects(tx, reader, {name: known.complete_until}, known.unsure_from)
 
     async def _last_change(self, span: Span) -> datetime | None:
         """Deletions count."""

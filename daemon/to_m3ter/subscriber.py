@@ -202,15 +202,16 @@ class Subscriber:
         found = intake.sort(batch.events, self.watched)
         unread = {each.channel for each in found.missed if each.cause == "undecodable"}
         now = await coverage.now(self.db, self.org) if unread else None
+        told = {name: at for name, at in telling.told(batch.events, self.watched).items() if at}
         async with transaction(self.db) as tx:
             await self._read_again(tx, reader, found.missed)
+            await silence.heard_again(tx, reader, self.watched, told)
             await without.look_up(tx, reader, found.steps, self.timings.overlap)
             await self._receive(tx, reader.org_id, found.heard)
             for gap in found.gaps.values():
                 named = (gap.object_name, gap.records, gap.detail, gap.channel)
                 await rereads.note_gap(tx, reader.integration_id, reader.org_id, *named)
             await checkpoints.advance(tx, reader, found.steps)
-            told = {name: at for name, at in telling.told(batch.events, self.watched).items() if at}
             if now is not None:  # all their objects have windows from where they were complete until later
                 await checkpoints.complete(tx, reader, unread, now)
                 told |= dict.fromkeys(self.watched.objects_on(unread), now)

@@ -26,9 +26,7 @@ _USUAL = (RereadCause.FIRST_START, RereadCause.LOOK_UP)
 _FIRST = "What changed between going live and the first subscription of this channel."
 _OWED = "The channel has a place now. What was deleted for good while it had none is looked for."
 _PUT_OFF = "Events named no records. What was deleted for good meanwhile is looked for once they are over."
-_LATE = (
-    "A change may have been committed after the window before was read, and none of this object was heard."
-)
+_LATE = "Nothing was heard of it for a while. What may have been committed meanwhile is read."
 _EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
 
 
@@ -137,10 +135,9 @@ def silent(name: str, channel: str, position: Position, measure: Measure) -> Win
     return Window(name, RereadCause.SILENT, detail, channel, start, measure.until)
 
 
-def late(name: str, channel: str, known: Known) -> Window:
-    """What may have been committed only after a window of a silent object had been read, read once more."""
-    until = known.complete_until + AHEAD
-    return Window(name, RereadCause.SILENT, _LATE, channel, known.sure_until, until)
+def late(name: str, channel: str, known: Known, until: datetime) -> Window:
+    """What may have been committed of a silent object after it was read."""
+    return Window(name, RereadCause.SILENT, _LATE, channel, known.sure_until, until + AHEAD)
 
 
 async def record(tx: Connection, reader: Reader, windows: Collection[Window]) -> None:

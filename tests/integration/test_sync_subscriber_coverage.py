@@ -9,7 +9,7 @@ import pytest
 
 from connectors.salesforce.rest import Salesforce
 from daemon.to_m3ter import presets
-from state import credentials, field_mappings, inbox, integrations, vault
+from state import checkpoints, credentials, field_mappings, inbox, integrations, vault
 from state.database import Pool
 from state.models import NewCredential, NewIntegration
 from tests.acceptance import house as houses
@@ -23,6 +23,7 @@ from tests.integration.listening import (
     listening,
     placed,
     positions,
+    reader,
     reported,
     rows,
     touch,
@@ -33,6 +34,9 @@ from tests.sandboxes import LocalSandbox
 
 REFUSAL = "403::User not allowed to subscribe CDC without View All Data permissions"
 DEAL = "Quillmark - editorial seats"
+ADDED = "/data/Deals__chn"
+LONG_AGO = """UPDATE integrations SET live_at = live_at - interval '1 hour',
+    remapped_at = remapped_at - interval '10 minutes'"""
 BOTH = {"agreements", "others"}
 
 
@@ -240,3 +244,24 @@ async def test_the_beginning_is_told_by_the_clock_of_salesforce(
     live_at = await house.db.fetchval("SELECT live_at FROM integrations")
     since = (await positions(house))[OPPORTUNITIES].since
     assert abs(since - (live_at - slow)) < timedelta(seconds=5)
+
+
+async def test_an_edit_during_an_outage_does_not_move_the_beginning_of_a_channel_that_was_added_before(
+    house: House, sandbox: LocalSandbox
+) -> None:
+    async with listening(house):
+        pass
+    name, text = str(house.integration.field_mapping_name), presets.text("opportunity")
+    text += f'\n[channels]\n"{OPPORTUNITIES}" = {{}}\n"{LINES}" = {{}}\n"{ADDED}" = {{}}\n'
+    await sandbox.salesforce_control.fault("custom_channel", name="Deals__chn", objects=["Opportunity"])
+    await sandbox.salesforce_control.fault("status", match={"path": "*/limits*"}, status=503)
+    await field_mappings.save(house.db, name, text)
+    await house.db.execute(LONG_AGO)
+    async with begun(house):
+        await until(lambda: reported(house, "stream:agreements", is_well=False))
+        edited = await field_mappings.save(house.db, name, text + "# only a word\n")
+    await sandbox.salesforce_control.clear_faults()
+    async with listening(house):
+        found = (await checkpoints.get(house.db, reader(house), [ADDED]))[ADDED]
+    assert timedelta(minutes=9) < edited.updated_at - found.since < timedelta(minutes=11)
+    assert await house.db.fetchval("SELECT remapped_at FROM integrations") is None

@@ -179,6 +179,38 @@ async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_w
         assert len(await windows(house)) == 1, "it is read once more, and not again and again"
 
 
+async def test_what_was_changed_between_an_alarm_and_its_being_heard_again_is_read(
+    house: House, sandbox: LocalSandbox, deal: str, line: str
+) -> None:
+    other = str((await house.query("SELECT Id FROM OpportunityLineItem LIMIT 2"))[1]["Id"])
+    async with listening(house, manner=DOUBTFUL):
+        await placed(house, deal, line)
+        await members(sandbox, "Opportunity")
+        await advance(house, timedelta(minutes=1))
+        await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+        await advance(house, timedelta(minutes=5))
+        await until(lambda: windows(house, "silent"))
+        await advance(house, timedelta(minutes=50))
+        await until(lambda: complete(house))
+    await house.db.execute("DELETE FROM rereads")
+    async with listening(house):
+        await touch(house, "OpportunityLineItem", other, {"Description": "not told either"})
+        await members(sandbox, "Opportunity", "OpportunityLineItem")
+        for number in range(2):
+            await advance(house, timedelta(minutes=1))
+            await touch(house, "OpportunityLineItem", line, {"Description": f"told again {number}"})
+            await until(partial(heard_so_often, house, line, number + 1))
+        [found] = await windows(house, "silent")
+        assert found.object_name == "OpportunityLineItem"
+        assert await is_covered(house, other, "OpportunityLineItem")
+        assert not await is_covered(house, line, "OpportunityLineItem"), "it is trusted from then on"
+
+
+async def heard_so_often(house: House, record_id: str, times: int) -> bool:
+    found = await house.db.fetchval("SELECT count(*) FROM change_events WHERE record_id = $1", record_id)
+    return bool(found == times)
+
+
 async def has_shaken_hands(house: House) -> bool:
     entries = await house.sandbox.salesforce_control.journal("path=/cometd/*&bodies=1")
     return any("/meta/handshake" in str(each) for each in entries)
