@@ -76,7 +76,8 @@ async def heard_again(tx: Connection, reader: Reader, watched: Watch, told: Mapp
         for name, at in told.items()
         if (was := known.get(name)) and was.unsure_from and was.complete_until <= at
     ]
-    await windows.record(tx, reader, opened)
+    if opened:
+        await windows.record(tx, reader, opened)
 
 
 @dataclass(slots=True)
