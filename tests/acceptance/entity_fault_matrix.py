@@ -99,7 +99,7 @@ async def disturbed(ground: Ground, name: str, story: Story, case: Case) -> list
                 await act(stage)
                 await settled(stage)
         if not any(told["hits"] for told in await control.faults()):
-            return [f"MISSED: {case}"]
+            return [f"{fault_matrix.MISSED}: {case}"]
         await control.clear_faults()
         failed = await stage.house.db.fetchval(_FAILED)
         told = ["a run failed of what passes"] if failed and case.fault not in MAY_FAIL_A_RUN else []
@@ -138,7 +138,10 @@ async def matrix(ground: Ground, cases: Iterable[tuple[Story, Case]]) -> dict[st
 
     async def one(number: int, story: Story, case: Case) -> tuple[str, list[str]]:
         async with turn:
-            return f"{story.name}, {case}", await disturbed(ground, f"{number:04}", story, case)
+            case, found = await fault_matrix.met(
+                case, lambda each: disturbed(ground, f"{number:04}-{each.skip}", story, each)
+            )
+            return f"{story.name}, {case}", found
 
     ends = [one(number, story, case) for number, (story, case) in enumerate(cases)]
     return dict(await asyncio.gather(*ends))
