@@ -85,7 +85,7 @@ async def test_a_mapping_from_an_editor_that_marks_its_files_is_taken(
     assert "revision 1" in (await m3sync.done("mappings", "import", str(marked))).out
     for wrong in (tmp_path, tmp_path / "absent.toml"):
         answer = await m3sync("mappings", "import", str(wrong))
-        assert (answer.code, "Errno" in answer.err) == (1, False)
+        assert (answer.code, "Errno" in answer.err) == (2, False)
 
 
 async def test_a_wrong_address_of_m3ter_blames_the_address(

@@ -120,7 +120,7 @@ async def test_one_can_go_from_a_run_to_its_calls_and_to_the_records_story(
     await page.locator("details > summary").last.click()
     await page.get_by_role("link", name="Every call of this run").last.click()
     await page.wait_for_url("**/runs/*")
-    assert await page.get_by_text("12 ms").is_visible()
+    assert await page.get_by_role("cell", name="12 ms").is_visible()
     await page.get_by_role("link", name=record_id(1)).first.click()
     await page.wait_for_url("**/records/*")
     assert await page.get_by_text("heard UPDATE of Opportunity").is_visible()

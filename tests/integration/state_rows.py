@@ -12,6 +12,12 @@ ORG = "00D000000000001EAA"
 LEASE = timedelta(seconds=60)
 EXPIRED = timedelta(0)  # a lease that is over as soon as it begins
 VAULT = Vault(bytes(32))
+_OLD_INTEGRATION = """WITH f AS (
+        INSERT INTO field_mappings (name, document, sha256) VALUES ($1, '', '') RETURNING field_mapping_id
+    )
+    INSERT INTO integrations (name, flow, field_mapping_id, enabled, live_at)
+    SELECT $1, 'Sales Agreement Sync', field_mapping_id, true, now() FROM f
+    RETURNING integration_id"""
 
 
 def record_id(number: int, prefix: str = "006") -> str:
@@ -50,6 +56,12 @@ async def new_integration(db: Db, name: str = "Agreements", *, enabled: bool = T
             enabled,
         ),
     )
+
+
+async def old_integration(db: Db, name: str = "Agreements") -> UUID:
+    """In a schema of the first m3sync, which the stores of now do not fit."""
+    found: UUID = await db.fetchval(_OLD_INTEGRATION, name)
+    return found
 
 
 async def put(db: Db, integration_id: UUID, number: int = 1, **values: int) -> int:

@@ -20,7 +20,7 @@ from state.entity_models import EntitySyncSettings, EntityType, Namespace, Remov
 from state.errors import Conflict, LeaseLost, NotFound
 from state.models import NewIntegration
 from tests.integration.entity_rows import ACCOUNTS, claimed, in_salesforce, new_sync, see
-from tests.integration.state_rows import new_integration, put
+from tests.integration.state_rows import new_integration, old_integration, put
 
 BILLS = EntitySyncSettings(
     EntityType.BILL,
@@ -152,11 +152,11 @@ async def test_an_older_database_keeps_its_integrations_and_takes_the_new_flow(
 ) -> None:
     async with database.connect(empty_database_url) as old:
         await migrations.migrate(old, migrations.shipped()[:5])
-        before = await new_integration(old)
-        await put(old, before.integration_id)
+        before = await old_integration(old)
+        await put(old, before)
         applied = await migrations.migrate(old)
         assert applied[0] == "0006_entity_data_sync"
-        assert await integrations.list_all(old) == [before]
+        assert [each.integration_id for each in await integrations.list_all(old)] == [before]
         assert await old.fetchval("SELECT count(*) FROM inbox") == 1
         await new_sync(old)
         assert [each.name for each in await integrations.list_all(old)] == ["Accounts", "Agreements"]

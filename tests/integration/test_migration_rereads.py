@@ -9,19 +9,12 @@ import pytest
 from state import checkpoints, database, health, migrations
 from state.checkpoints import Reader
 from state.database import Pool
-from tests.integration.state_rows import LEASE, ORG, claimed, record_id
+from tests.integration.state_rows import LEASE, ORG, claimed, old_integration, record_id
 
 SINCE = datetime(2026, 11, 1, tzinfo=UTC)
 HEARD = SINCE + timedelta(days=9)
 OLD = """INSERT INTO checkpoints (integration_id, org_id, transport, channel, replay_id, since, event_at)
     VALUES ($1, $2, 'cometd', $3, $4, $5, $6)"""
-
-INTEGRATION = """WITH f AS (
-        INSERT INTO field_mappings (name, document, sha256) VALUES ($1, '', '') RETURNING field_mapping_id
-    )
-    INSERT INTO integrations (name, flow, field_mapping_id, enabled, live_at)
-    SELECT $1, 'Sales Agreement Sync', field_mapping_id, true, now() FROM f
-    RETURNING integration_id"""
 
 
 @pytest.fixture
@@ -30,12 +23,6 @@ async def old(empty_database_url: str) -> AsyncIterator[Pool]:
     async with database.connect(empty_database_url) as pool:
         await migrations.migrate(pool, migrations.shipped()[:1])
         yield pool
-
-
-async def old_integration(old: Pool, name: str = "Agreements") -> UUID:
-    """As the first m3sync made it."""
-    found: UUID = await old.fetchval(INTEGRATION, name)
-    return found
 
 
 async def positions(db: Pool, integration_id: UUID) -> dict[str, tuple[bool, datetime]]:

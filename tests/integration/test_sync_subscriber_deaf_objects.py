@@ -133,7 +133,7 @@ async def test_an_object_that_is_told_on_a_channel_of_its_own_is_not_missed_on_a
         await placed(house, deal, line)
         for number in range(3):
             await touch(house, "OpportunityLineItem", line, {"Description": f"told {number}"})
-            await until(lambda: heard_of(house, line))
+            await until(partial(heard_so_often, house, line, number + 1))
             before = (await position(house)).complete_until
             await advance(house, timedelta(minutes=30))
             await until(partial(complete_beyond, house, before + timedelta(minutes=10)))
