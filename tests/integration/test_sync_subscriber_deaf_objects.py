@@ -167,7 +167,6 @@ async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_w
         monkeypatch.undo()
         await house.db.execute("DELETE FROM rereads")  # it was read, and did not hold this:
         await touch(house, "Opportunity", deal, {"NextStep": "stamped eight minutes before, never told"})
-        await control.clear_journal()
         await advance(house, timedelta(minutes=50))
         [found] = await until(lambda: windows(house, "silent"))
         assert await is_covered(house, deal)
@@ -175,7 +174,7 @@ async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_w
         assert found.from_at is not None
         assert found.until_at - found.from_at < 3 * PATIENT
         await until(lambda: complete(house))
-        assert not await has_shaken_hands(house), "the channel was called deaf already"
+        assert "may have been committed" in found.detail, "the channel was called deaf already"
         assert len(await windows(house)) == 1, "it is read once more, and not again and again"
 
 
