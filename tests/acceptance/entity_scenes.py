@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.sandbox import serving
 from daemon.to_m3ter import presets
 from state import database, entity_runs, entity_syncs, integrations
 from state.entity_models import EntitySync, EntityType, Removal, RunCause
 from tests import databases
-from tests.acceptance import entity_hurried, scenes
+from tests.acceptance import entity_hurried
 from tests.acceptance import house as houses
 from tests.acceptance.entity_company import Company
 from tests.acceptance.entity_witness import EntityWitness
@@ -38,6 +38,8 @@ class EntityScene(Scene):
     company: Company = field(init=False)
     seen: EntityWitness = field(init=False)
     heard: int = 0
+    to_be_done: ClassVar[Mapping[str, str]] = UNSETTLED
+    to_be_ended: ClassVar[Mapping[str, str]] = LEFTOVERS
 
     def __post_init__(self) -> None:
         Scene.__post_init__(self)
@@ -60,14 +62,11 @@ class EntityScene(Scene):
 
     async def unsettled(self) -> list[str]:
         """Why it is not over yet: what is waited for, and what Salesforce has not, or not so."""
-        found = [name for name, text in UNSETTLED.items() if await self._count(text)]
+        found = await self._left(self.to_be_done)
         return found or self.seen.complaints()
 
-    async def wrongs(self) -> list[str]:
-        """What is wrong once it is over."""
-        left = [name for name, text in LEFTOVERS.items() if await self._count(text)]
-        found = [*await self.unsettled(), *left, *self.seen.disorder()]
-        return [wrong[: scenes.LONGEST] for wrong in found[: scenes.MOST]]
+    async def _disorder(self) -> list[str]:
+        return self.seen.disorder()
 
     async def rescan(self) -> None:
         """Every integration is run by hand."""

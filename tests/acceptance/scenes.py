@@ -1,11 +1,11 @@
 """A house of its own with the daemon in a process that can be killed, and what is done to its org."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from daemon.to_m3ter import presets
 from state import database, outages
@@ -50,6 +50,8 @@ class Scene:
     program: Callable[[str, str, list[str]], None] = killing.main
     witness: Witness = field(init=False)
     daemons: int = 0
+    to_be_done: ClassVar[Mapping[str, str]] = UNSETTLED
+    to_be_ended: ClassVar[Mapping[str, str]] = LEFTOVERS
 
     def __post_init__(self) -> None:
         self.witness = Witness(self.sandbox)
@@ -82,7 +84,7 @@ class Scene:
 
     async def unsettled(self) -> list[str]:
         """Why it is not over yet: what is waited for, and what m3ter has not, or not so, or twice."""
-        found = [name for name, text in UNSETTLED.items() if await self._count(text)]
+        found = await self._left(self.to_be_done)
         found += [f"{channel} is not heard to its end" for channel in await self._unheard()]
         return found or self.witness.complaints()
 
@@ -123,16 +125,19 @@ class Scene:
 
     async def _is_under_way(self) -> bool:
         """Whether it is known here that something remains to be done: what nobody knows of is lost."""
-        return bool([name for name, text in (UNSETTLED | LEFTOVERS).items() if await self._count(text)])
+        return bool(await self._left(self.to_be_done) or await self._left(self.to_be_ended))
 
     async def _wrongs(self) -> list[str]:
-        left = [name for name, text in LEFTOVERS.items() if await self._count(text)]
-        found = [*await self.unsettled(), *left, *await self.witness.disorder()]
+        left = await self._left(self.to_be_ended)
+        found = [*await self.unsettled(), *left, *await self._disorder()]
         return [wrong[:LONGEST] for wrong in found[:MOST]]
 
-    async def _count(self, statement: str) -> int:
-        number: int = await self.house.db.fetchval(statement)
-        return number
+    async def _disorder(self) -> list[str]:
+        return await self.witness.disorder()
+
+    async def _left(self, counts: Mapping[str, str]) -> list[str]:
+        """Those of which there are any."""
+        return [name for name, text in counts.items() if await self.house.db.fetchval(text)]
 
     async def _unheard(self) -> list[str]:
         """Channels with events after the checkpoint."""
