@@ -95,17 +95,18 @@ WHERE integration_id = ANY($1::uuid[]) AND m3ter_id = ANY($2::text[]) AND action
 DELETE FROM entity_copies WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]);
 
 -- remove --
--- To be marked or deleted; what comes again is like nothing that is known. $3 action
+-- To be marked or deleted; what comes again is like nothing that is known. One that was to be so already when it was
+-- withheld is as of then: the call that said so may have been heard. $3 action
 UPDATE entity_copies SET status = 'WAITING', action = $3, digest = $3, written_digest = NULL, version = 0,
     mapped_with = '', payload = NULL, due_at = now(), attempts = 0, error = NULL, error_code = '',
-    error_fields = '{}', changed_at = now()
+    error_fields = '{}', changed_at = CASE WHEN digest = 'withheld ' || $3 THEN changed_at ELSE now() END
 WHERE integration_id = $1 AND m3ter_id = ANY($2::text[]) AND action <> $3;
 
 -- withhold --
 -- The first $3 of what is not in Salesforce as wanted, and is from now on like nothing that is known: due never, and
 -- wanted, or removed, once a scan looks at it. $2 only what another mapping than this made, null: all
-UPDATE entity_copies c SET status = 'WAITING', action = 'upsert', version = 0, mapped_with = '', digest = '',
-    payload = NULL, due_at = 'infinity', attempts = 0, error = NULL, error_code = '', error_fields = '{}',
+UPDATE entity_copies c SET status = 'WAITING', action = 'upsert', version = 0, mapped_with = '',
+    digest = 'withheld ' || action, payload = NULL, due_at = 'infinity', attempts = 0, error = NULL, error_code = '', error_fields = '{}',
     is_orphan = false
 FROM (
     SELECT m3ter_id FROM entity_copies

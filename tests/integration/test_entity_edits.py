@@ -9,11 +9,12 @@ import pytest
 
 from daemon.to_salesforce.targets import Naming
 from state import entity_copies, entity_runs, entity_syncs
-from state.database import transaction
-from state.entity_models import CopyStatus, EntitySync, EntityType, Removal, RunCause
+from state.database import Pool, transaction
+from state.entity_models import CopyAction, CopyStatus, EntitySync, EntityType, Removal, RunCause
 from state.models import RunStatus
 from tests.acceptance.house import House, until
 from tests.integration import copying
+from tests.integration.entity_rows import ACCOUNTS, in_salesforce, new_sync
 
 CALLS = "*/composite/sobjects*"
 NEVER_CODE_1 = {
@@ -149,6 +150,22 @@ async def test_records_waiting_to_be_deleted_stay_when_their_accounts_are_let_in
         run = await copying.ended(house, sync, 2)
     assert (run.status, run.deleted) == (RunStatus.COMPLETE, 0)
     assert set(await records(house)) == before
+
+
+async def test_a_record_waiting_to_be_marked_is_marked_as_of_then_though_the_settings_change_meanwhile(
+    db: Pool,
+) -> None:
+    """The mark may be in Salesforce already: nobody saw the answer."""
+    sync = await new_sync(db)
+    await in_salesforce(db, sync, "left")
+    marks = []
+    for settings in (replace(ACCOUNTS, restricted_account_ids=("left",)), ACCOUNTS):
+        async with transaction(db) as tx:
+            await entity_syncs.edit(tx, "Accounts", settings)
+            await entity_copies.removed(tx, sync, ["left"], Removal.MARK)
+        marks += await entity_copies.waiting(db, sync, limit=9)
+    first, again = marks
+    assert (again.action, again.changed_at) == (CopyAction.MARK, first.changed_at)
 
 
 @pytest.mark.parametrize("threshold", [201, 10_000], ids=["bulk", "collections"])
