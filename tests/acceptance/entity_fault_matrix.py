@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from state import outages
 from state.entity_models import Removal
-from tests.acceptance import entity_acts, entity_hurried, entity_scenes, fault_matrix
+from tests.acceptance import entity_acts, entity_hurried, entity_scenes, fault_matrix, scenes
 from tests.acceptance.entity_crash_matrix import AT_ONCE, Program
 from tests.acceptance.entity_scenes import EntityAct, EntityScene
 from tests.acceptance.fault_matrix import FAULTS, SETTINGS, Case, Kind
@@ -121,7 +121,7 @@ async def settled(stage: EntityScene, *, seconds: float = 90) -> None:
             return False  # the database is away
 
     with suppress(TimeoutError):  # why it is not over is told by `wrongs`
-        await until(over, seconds=seconds)
+        await until(over, seconds=seconds, every=scenes.LOOK_EVERY)
 
 
 @asynccontextmanager

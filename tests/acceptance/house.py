@@ -143,11 +143,11 @@ class House:
             return wire.loads(text) if text else None
 
 
-async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 60) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 60, every: float = 0.02) -> Any:
     """Wait until something holds in another program or the database, and give it."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):  # noqa: ASYNC110 - what is waited for happens elsewhere
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every)
         return found
 
 

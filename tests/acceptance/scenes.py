@@ -28,6 +28,7 @@ LEFTOVERS = {
 
 MOST, LONGEST = 4, 400  # complaints shown, and characters of each
 _LOOKS_AGAIN = 2
+LOOK_EVERY = 0.1  # seconds; sixteen scenes that look at all times keep two cores from what they look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Scene:
         self.daemons += 1
         try:
             # A long poll that nobody answers is given up after two minutes only.
-            await until(lambda: self._listens_or_died(process), seconds=150)
+            await until(lambda: self._listens_or_died(process), seconds=150, every=LOOK_EVERY)
             yield process
         finally:
             self.daemons -= 1
@@ -100,7 +101,7 @@ class Scene:
                 return False  # the database is away
 
         try:
-            await until(over, seconds=seconds)
+            await until(over, seconds=seconds, every=LOOK_EVERY)
         except TimeoutError:
             return await self.unsettled()
         return []
