@@ -1,21 +1,15 @@
 """Custom fields feed Salesforce fields of other types than m3ter has; each refused alone, by name."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from daemon.to_m3ter import presets
 from state import entity_copies
-from state.database import Pool
 from state.entity_models import EntityType
 from tests.acceptance import entity_customers as customers
-from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.integration import copying
 from tests.integration.dry_running import told
-from tests.sandboxes import LocalSandbox
 
 ACCOUNT = EntityType.ACCOUNT
 FIELDS = {
@@ -29,15 +23,11 @@ HELD = {"seats": 12, "rate": "12.5", "gold": "true", "since": "2026-02-28"}
 
 
 @pytest.fixture
-async def house(
-    empty_sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path
-) -> AsyncIterator[House]:
-    opening = houses.built(empty_sandbox, db, database_url, tmp_path, presets.text("opportunity"))
-    async with opening as built:
-        await copying.declare(built)
-        objects = {f"m3ter_{kind}__c": {"fields": FIELDS} for kind in ("Account", "Balance")}
-        await built.sandbox.salesforce_control.call("POST", "org/declare", objects)
-        yield built
+async def house(house: House) -> House:
+    """The one of every module here, whose objects have these fields too."""
+    objects = {f"m3ter_{kind}__c": {"fields": FIELDS} for kind in ("Account", "Balance")}
+    await house.sandbox.salesforce_control.call("POST", "org/declare", objects)
+    return house
 
 
 async def fed(house: House, kind: str = "Account") -> list[tuple[object, ...]]:

@@ -24,7 +24,7 @@ from tests.integration.listening import (
     touch,
     windows,
 )
-from tests.sandboxes import LocalSandbox
+from tests.sandboxes import LocalSandbox, Sandbox
 
 DEALS, OWN = "/data/Deals__chn", "/data/OpportunityLineItemChangeEvent"
 PATIENT = timedelta(minutes=15)
@@ -32,7 +32,7 @@ DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(m
 HOUR = timedelta(hours=1)
 
 
-async def members(sandbox: LocalSandbox, *names: str) -> None:
+async def members(sandbox: Sandbox, *names: str) -> None:
     """Set up the channel with these objects, or set it up anew."""
     await sandbox.salesforce_control.fault("custom_channel", name="Deals__chn", objects=names)
 
@@ -78,18 +78,23 @@ async def placed(house: House, deal: str, line: str) -> None:
     await house.db.execute("DELETE FROM inbox; DELETE FROM change_events; DELETE FROM rereads")
 
 
+async def untold(house: House, deal: str, line: str) -> None:
+    """Both had a place; the line is no member of the channel any more when it changes."""
+    await placed(house, deal, line)
+    await members(house.sandbox, "Opportunity")
+    await advance(house, timedelta(minutes=1))
+    await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+
+
 async def position(house: House, channel: str = DEALS) -> Position:
     return (await checkpoints.get(house.db, reader(house), [channel]))[channel]
 
 
 async def test_a_line_that_is_no_member_any_more_is_found_though_its_parents_are_heard(
-    house: House, sandbox: LocalSandbox, deal: str, line: str
+    house: House, deal: str, line: str
 ) -> None:
     async with listening(house):
-        await placed(house, deal, line)
-        await members(sandbox, "Opportunity")
-        await advance(house, timedelta(minutes=1))
-        await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+        await untold(house, deal, line)
         await advance(house, timedelta(minutes=1))
         await touch(house, "Opportunity", deal, {"NextStep": "heard"})
         await until(lambda: heard_of(house, deal))
@@ -106,10 +111,7 @@ async def test_a_lost_place_is_read_from_where_each_object_was_known(
     house: House, sandbox: LocalSandbox, deal: str, line: str
 ) -> None:
     async with listening(house):
-        await placed(house, deal, line)
-        await members(sandbox, "Opportunity")
-        await advance(house, timedelta(minutes=1))
-        await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+        await untold(house, deal, line)
         await advance(house, HOUR)
         house._tokens.clear()
         await touch(house, "Opportunity", deal, {"NextStep": "heard"})
@@ -183,10 +185,7 @@ async def test_what_was_changed_between_an_alarm_and_its_being_heard_again_is_re
 ) -> None:
     other = str((await house.query("SELECT Id FROM OpportunityLineItem LIMIT 2"))[1]["Id"])
     async with listening(house, manner=DOUBTFUL):
-        await placed(house, deal, line)
-        await members(sandbox, "Opportunity")
-        await advance(house, timedelta(minutes=1))
-        await touch(house, "OpportunityLineItem", line, {"Description": "never told"})
+        await untold(house, deal, line)
         await advance(house, timedelta(minutes=5))
         await until(lambda: windows(house, "silent"))
         await advance(house, timedelta(minutes=50))
