@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from socket import socket
 
 import structlog
 
@@ -81,16 +82,17 @@ class Flows:
         return self.to_m3ter.used | self.to_salesforce.used
 
 
-async def run(settings: Settings, stop: asyncio.Event) -> None:
+async def run(settings: Settings, stop: asyncio.Event, door: socket | None = None) -> None:
     """The service, until `stop`; then the record in hand is finished.
 
+    `door` is a socket that listens at the address of the settings already.
     Raises ConfigurationError, SchemaNewer, SchemaInvalid or VaultError when it cannot be run at all.
     """
     condition = Condition(Service())
     sources = Sources(
         lambda: condition.db, lambda: condition.trouble, lambda: condition.is_running, _full_record_id
     )
-    async with serving.serve(settings.http, sources) as address:
+    async with serving.serve(settings.http, sources, door) as address:
         log.info("serving", address=address)
         async with _database(settings, stop, condition) as db:
             if db is not None:

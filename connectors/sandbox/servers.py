@@ -1,5 +1,6 @@
 """One HTTP server of the sandbox: an emulated system behind its journal, its faults and its control API."""
 
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,8 +35,13 @@ class System:
 
 
 @asynccontextmanager
-async def listening(system: System, clock: Clock, host: str, port: int) -> AsyncIterator[int]:
-    """Serve a system and give the port (0 asks for a free one); raises OSError when the port is taken."""
+async def listening(
+    system: System, clock: Clock, host: str, port: int, *, or_free: bool = False
+) -> AsyncIterator[int]:
+    """Serve a system and give the port (0 asks for a free one).
+
+    A port that is taken raises OSError, or with `or_free` is replaced by a free one.
+    """
     misbehaviour = Misbehaviour(clock, system.manners)
     system.app.middlewares.insert(0, misbehaviour.middleware())
     system.app.on_response_prepare.append(_dated(clock))
@@ -46,8 +52,12 @@ async def listening(system: System, clock: Clock, host: str, port: int) -> Async
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            if not or_free or error.errno != errno.EADDRINUSE:
+                raise
+            await web.TCPSite(runner, host, 0).start()
         yield runner.addresses[0][1]
     finally:
         misbehaviour.stop()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from connectors import wire
@@ -26,6 +27,7 @@ JWT_AUDIENCE = "https://login.salesforce.com"
 class Options:
     """What to serve. Port 0: a free one; `empty`: no demo company; `scale`: one of so many accounts.
 
+    `or_free`: a free port for one that is taken.
     `m3ter_scale`: as many accounts in m3ter already, each with contract, commitment, balance and three bills.
     """
 
@@ -35,6 +37,7 @@ class Options:
     scale: int | None = None
     host: str = "127.0.0.1"
     m3ter_scale: int | None = None
+    or_free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,10 @@ async def serve(options: Options | None = None) -> AsyncIterator[Running]:
         m3ter_crowd.load(organization, wanted.m3ter_scale)
     clock.advance(company.AGE)
     stream = OrgStream(org)
+    listens = partial(listening, clock=clock, host=wanted.host, or_free=wanted.or_free)
     async with (
-        listening(_salesforce(org, stream), clock, wanted.host, wanted.salesforce_port) as salesforce_port,
-        listening(_m3ter(organization), clock, wanted.host, wanted.m3ter_port) as m3ter_port,
+        listens(_salesforce(org, stream), port=wanted.salesforce_port) as salesforce_port,
+        listens(_m3ter(organization), port=wanted.m3ter_port) as m3ter_port,
     ):
         yield Running(
             salesforce={"url": f"http://{_name(wanted.host)}:{salesforce_port}", **_salesforce_login(org)},

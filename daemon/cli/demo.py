@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from socket import socket
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,8 +28,8 @@ _LOOK_SECONDS = 0.25
 _LISTENING_SECONDS = 60
 _FIRST_SYNCS = 2
 _OPEN = (
-    "SELECT Id, Name, Amount FROM Opportunity WHERE IsClosed = false AND Account.Billing_Email__c != null "
-    "ORDER BY Name LIMIT 5"
+    "SELECT Id, Name, AccountId FROM Opportunity WHERE IsClosed = false AND Account.Billing_Email__c != null "
+    "ORDER BY Name"
 )
 
 
@@ -44,20 +45,20 @@ async def demo(
     with demo_stage.taken(directory) as stage:
         printing.line("Starting PostgreSQL, both emulated systems and m3sync ...", printing.PALE)
         await demo_stage.clear(stage)
-        found = demo_stage.configure(stage)
-        with stage.log.open("w", encoding="utf-8") as log:
+        with demo_stage.door() as door, stage.log.open("w", encoding="utf-8") as log:
+            found = demo_stage.configure(stage, door.getsockname()[1])
             logs.configure(found.log.level, "json", stream=log)
-            await _play(stage, found, stop)
+            await _play(stage, found, door, stop)
     printing.line()
     printing.line("Everything was stopped.", printing.PALE)
 
 
-async def _play(stage: Stage, found: Settings, stop: asyncio.Event) -> None:
+async def _play(stage: Stage, found: Settings, door: socket, stop: asyncio.Event) -> None:
     async with demo_stage.sandbox(stage) as facts, embedded.server(found.state_directory) as url:
         await migrations.migrate(url)
         async with database.connect(url, max_size=3) as db:
             await demo_stage.set_up(db, found, facts)
-            daemon = asyncio.create_task(app.run(found, stop), name="daemon")
+            daemon = asyncio.create_task(app.run(found, stop, door), name="daemon")
             try:
                 await _show(stage, found, facts, db, _Ending(stop, daemon))
             finally:
@@ -128,12 +129,19 @@ async def _listens(db: Db, ending: _Ending) -> bool:
 
 
 async def _win(facts: Mapping[str, Any]) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """Close two opportunities as a salesman would; gives the names of all and those left open."""
+    """Close two opportunities as a salesman would; gives the names of all and those left open.
+
+    One of each account, as two of one may overlap, and m3ter takes only the first.
+    """
     async with rest.open(client_credential(facts["salesforce"]), client_name="m3sync-demo") as salesforce:
         found = [record async for page in salesforce.query(_OPEN) for record in page]
-        for record in found[:_FIRST_SYNCS]:
+        firsts: dict[str, dict[str, Any]] = {}
+        for record in found:
+            firsts.setdefault(record["AccountId"], record)
+        apart = list(firsts.values())
+        for record in apart[:_FIRST_SYNCS]:
             await salesforce.update("Opportunity", record["Id"], {"StageName": "Closed Won"})
-    return {record["Id"]: record["Name"] for record in found}, found[_FIRST_SYNCS:]
+    return {record["Id"]: record["Name"] for record in found}, apart[_FIRST_SYNCS:]
 
 
 def _print_run(told: RunStory, names: Mapping[str, str]) -> None:

@@ -96,11 +96,11 @@ def forget_environment() -> None:
             del os.environ[name]
 
 
-def configure(stage: Stage) -> Settings:
+def configure(stage: Stage, port: int) -> Settings:
     """Write the demo's settings file, for this process and for whoever tries the other commands."""
     stage.config.write_text(
         "# Written by `m3sync demo`.\n"
-        f'state_directory = "{_quoted(stage.state)}"\n\n[http]\nport = {free_port(PANEL_PORT)}\n'
+        f'state_directory = "{_quoted(stage.state)}"\n\n[http]\nport = {port}\n'
         "\n[worker]\npoll_seconds = 1\nbackoff_seconds = 2\n",
         encoding="utf-8",
     )
@@ -111,13 +111,11 @@ def _quoted(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def free_port(preferred: int) -> int:
-    """The preferred port of the loopback if nobody listens there, else a free one."""
-    for port in (preferred, 0):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
+def door() -> socket.socket:
+    """The panel's, at its own port or a free one; listens at once, so that no other demo takes the same."""
+    for port in (PANEL_PORT, 0):
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
     raise CommandFailed("No port of the loopback is free.", "End what listens on 127.0.0.1.")
 
 
@@ -125,8 +123,8 @@ def free_port(preferred: int) -> int:
 async def sandbox(stage: Stage) -> AsyncIterator[dict[str, Any]]:
     """Both emulated systems in a child process, which ends with us however we end."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "daemon.cli", "sandbox", "--json", "--tied"),
-        *("--salesforce-port", str(free_port(SALESFORCE_PORT)), "--m3ter-port", str(free_port(M3TER_PORT))),
+        *(sys.executable, "-P", "-m", "daemon.cli", "sandbox", "--json", "--tied", "--or-free"),
+        *("--salesforce-port", str(SALESFORCE_PORT), "--m3ter-port", str(M3TER_PORT)),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         limit=1 << 20,

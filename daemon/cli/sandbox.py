@@ -49,6 +49,9 @@ def sandbox(
         int | None,
         typer.Option(min=1, help="So many accounts in m3ter already, with contracts, balances and bills."),
     ] = None,
+    or_free: Annotated[
+        bool, typer.Option("--or-free", hidden=True, help="A free port instead of one that is taken.")
+    ] = False,
     tied: Annotated[bool, typer.Option("--tied", hidden=True, help="End when standard input ends.")] = False,
 ) -> None:
     """Serve both emulated systems until Ctrl-C."""
@@ -56,7 +59,9 @@ def sandbox(
         return
     if empty and scale is not None:
         raise typer.BadParameter("--empty and --scale exclude one another.")
-    options = serving.Options(salesforce_port, m3ter_port, empty, scale, m3ter_scale=m3ter_scale)
+    options = serving.Options(
+        salesforce_port, m3ter_port, empty, scale, m3ter_scale=m3ter_scale, or_free=or_free
+    )
     code = session.guarded(lambda: asyncio.run(_serve(options, as_json=as_json, tied=tied)))
     raise typer.Exit(code)
 

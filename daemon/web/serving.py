@@ -3,6 +3,7 @@
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import socket
 
 from aiohttp import hdrs, web
 
@@ -15,9 +16,10 @@ _SHUTDOWN_SECONDS = 2
 
 
 @asynccontextmanager
-async def serve(http: HttpSettings, sources: Sources) -> AsyncIterator[str]:
+async def serve(http: HttpSettings, sources: Sources, door: socket | None = None) -> AsyncIterator[str]:
     """Answer until left; gives the base URL. Raises ConfigurationError when the address cannot be had.
 
+    `door` is a socket that listens there already.
     Starts before the database is there: `/livez` and `/readyz` answer from the first moment.
     """
     runner = web.AppRunner(
@@ -25,7 +27,7 @@ async def serve(http: HttpSettings, sources: Sources) -> AsyncIterator[str]:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, http.host, http.port)
+        site = web.SockSite(runner, door) if door else web.TCPSite(runner, http.host, http.port)
         try:
             await site.start()
         except OSError as error:

@@ -37,7 +37,11 @@ class Demo:
             assert self.process.returncode is None, self.said
             return text in self.said
 
-        await until(is_said, seconds=seconds)
+        try:
+            await until(is_said, seconds=seconds)
+        except TimeoutError:
+            log = self.directory / ".demo" / "m3sync.log"
+            pytest.fail(f"it never said {text!r}:\n{self.said}\n{log.read_text() if log.exists() else ''}")
 
     async def ends(self, how: signal.Signals) -> int:
         """Ask it to end, and give its exit code."""
@@ -135,6 +139,19 @@ async def _run(directory: Path, command: str, codes: tuple[int, ...] = (0,)) -> 
     out, _ = await process.communicate()
     assert process.returncode in codes, out
     return out.decode()
+
+
+async def test_two_begun_at_once_take_different_ports(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    async with demo(tmp_path / "one") as one, demo(tmp_path / "two") as two:
+        for each in (one, two):
+            await each.says(HINTS)
+            assert each.said.count(": Completed, 6 created") == 2
+        addresses = [re.findall(r"http://\S+:\d+", each.said)[:3] for each in (one, two)]
+        assert len({*addresses[0], *addresses[1]}) == 6
+        for each in (one, two):
+            assert await each.ends(signal.SIGTERM) == 0
 
 
 async def test_a_closed_terminal_ends_all_of_it(tmp_path: Path) -> None:

@@ -61,12 +61,12 @@ async def see(db: Db, claim: RunClaim, *m3ter_ids: str) -> None:
         await entity_copies.see(tx, claim.run_id, m3ter_ids)
 
 
-async def gone(db: Db, claim: RunClaim, action: Removal = Removal.MARK) -> int:
-    """The end of a scan, had m3ter none of what it has not met."""
+async def gone(db: Db, claim: RunClaim, action: Removal = Removal.MARK, *, limit: int = 2) -> int:
+    """The end of a scan, had m3ter none of what it has not met; so many copies at a look."""
     count = 0
     at: str | None = ""
     while at is not None:
-        ids, at = await entity_copies.unmet(db, claim, action=action, after=at, limit=2)
+        ids, at = await entity_copies.unmet(db, claim, action=action, after=at, limit=limit)
         async with database.transaction(db) as tx:
             await entity_runs.fence(tx, claim)
             count += await entity_copies.removed(tx, claim.integration_id, ids, action)

@@ -127,8 +127,9 @@ async def test_after_the_pause_the_record_is_synced_as_it_then_is(house: House, 
     async with running(house):
         async with answering(house, won):
             await touch(house, "Opportunity", won, STROKE)
-            await until(paused(house, won))
-        await touch(house, "Opportunity", won, {"Name": "As it is in the end"})
+            row = await until(paused(house, won))
+        await touch(house, "Opportunity", won, {"Name": "As it is in the end", "NextStep": "the last change"})
+        await until(lambda: _revised(house, won, row.due_at))
         assert await contract_name(house) != "As it is in the end"
         await house.db.execute("UPDATE brakes SET until_at = now(); UPDATE inbox SET due_at = now()")
         await until(lambda: _is_named(house, "As it is in the end"))
