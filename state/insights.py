@@ -197,7 +197,7 @@ async def explain(db: Db, record_id: str, *, runs_shown: int = 10) -> Story:
         states=states,
         external_mappings=tuple(await external_mappings.of_records(db, related)),
         open_intents=open_intents,
-        rereads=tuple(await rereads.of_record(db, record_id)),
+        rereads=tuple(await rereads.latest(db, record_id=record_id)),
         next=(),
         copies=tuple(await entity_copies.of_record(db, record_id)),
     )

@@ -37,7 +37,6 @@ __all__ = [
     "latest",
     "looked_up",
     "note_gap",
-    "of_record",
     "open_windows",
     "postpone",
     "renew",
@@ -181,15 +180,19 @@ async def looked_up(
 
 
 async def latest(
-    db: Db, integration_id: UUID | None = None, limit: int = 20, *, only_open: bool = False
+    db: Db,
+    integration_id: UUID | None = None,
+    limit: int = 20,
+    *,
+    only_open: bool = False,
+    record_id: str | None = None,
 ) -> list[RereadStory]:
-    """Those still open first, then the latest; of one integration or of all."""
-    return [_story(row) for row in await database.fetch(db, _SQL["latest"], integration_id, only_open, limit)]
+    """Those still open first, then the latest; of one integration or of all.
 
-
-async def of_record(db: Db, record_id: str, limit: int = 20) -> list[RereadStory]:
-    """The latest re-reads that put this record into the inbox, as far as is remembered."""
-    return [_story(row) for row in await database.fetch(db, _SQL["of_record"], record_id, limit)]
+    With `record_id` those that put this record into the inbox, as far as is remembered.
+    """
+    rows = await database.fetch(db, _SQL["latest"], integration_id, only_open, record_id, limit)
+    return [_story(row) for row in rows]
 
 
 async def add_difference(tx: Connection, reread_id: UUID, integration_id: UUID, record_id: str) -> None:

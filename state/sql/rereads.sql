@@ -122,7 +122,8 @@ WHERE integration_id = $1 AND org_id = $2 AND checks_missing AND opened_at > now
 
 -- latest --
 -- The open ones first, then the latest. One is stranded whose org is not the one that was heard last since the
--- connecting. $1 integration or null, $2 whether only open ones, $3 how many
+-- connecting. $1 integration or null, $2 whether only open ones, $3 record or null: those that have it in the inbox, or
+-- by which it was synced; $4 how many
 SELECT r.reread_id, r.integration_id, i.name AS integration_name, r.org_id, r.object_name, r.cause, r.detail,
     r.channel, r.from_at, r.until_at, r.checks_missing, r.status, r.phase, r.records_read, r.records_put, r.total,
     (SELECT count(*) FROM inbox b WHERE b.reread_id = r.reread_id AND b.status <> 'SET_ASIDE') AS "left",
@@ -136,33 +137,14 @@ SELECT r.reread_id, r.integration_id, i.name AS integration_name, r.org_id, r.ob
 FROM (
     SELECT * FROM rereads
     WHERE ($1::uuid IS NULL OR integration_id = $1) AND (NOT $2::boolean OR status <> 'READ')
+      AND ($3::text IS NULL OR reread_id IN (
+        SELECT reread_id FROM inbox WHERE record_id = $3
+        UNION SELECT reread_id FROM runs WHERE record_id = $3
+        UNION SELECT reread_id FROM reread_differences WHERE record_id = $3))
     ORDER BY status = 'READ', opened_at DESC, reread_id
-    LIMIT $3
+    LIMIT $4
 ) AS r JOIN integrations i USING (integration_id)
 ORDER BY r.status = 'READ', r.opened_at DESC, r.reread_id;
-
--- of_record --
--- Those that have this record in the inbox, or by which it was synced. $2 how many
-SELECT r.reread_id, r.integration_id, i.name AS integration_name, r.org_id, r.object_name, r.cause, r.detail,
-    r.channel, r.from_at, r.until_at, r.checks_missing, r.status, r.phase, r.records_read, r.records_put, r.total,
-    (SELECT count(*) FROM inbox b WHERE b.reread_id = r.reread_id AND b.status <> 'SET_ASIDE') AS "left",
-    (SELECT count(*) FROM reread_differences d WHERE d.reread_id = r.reread_id) AS differences,
-    r.attempts, r.error, r.instruction, r.due_at, r.opened_at, r.started_at, r.finished_at,
-    r.status <> 'READ' AND coalesce(r.lease_until <= now(), true) AND r.org_id <> coalesce((
-        SELECT k.org_id FROM checkpoints k
-        WHERE k.integration_id = r.integration_id AND k.updated_at >= coalesce(i.connected_at, '-infinity')
-        ORDER BY k.updated_at DESC LIMIT 1
-    ), r.org_id) AS is_stranded
-FROM (
-    SELECT * FROM rereads
-    WHERE reread_id IN (
-        SELECT reread_id FROM inbox WHERE record_id = $1
-        UNION SELECT reread_id FROM runs WHERE record_id = $1
-        UNION SELECT reread_id FROM reread_differences WHERE record_id = $1)
-    ORDER BY opened_at DESC, reread_id
-    LIMIT $2
-) AS r JOIN integrations i USING (integration_id)
-ORDER BY r.opened_at DESC, r.reread_id;
 
 -- add_difference --
 -- Once for a record; nothing when the re-read is forgotten already

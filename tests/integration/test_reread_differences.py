@@ -180,10 +180,10 @@ async def test_named_gaps_are_recorded_as_read_and_counted(db: Pool, agreements:
 
 async def test_what_a_record_was_read_again_for_is_told_of_it(db: Pool, agreements: UUID) -> None:
     reread = await page(db, await begun(db, agreements), 1, 2)
-    assert [each.reread_id for each in await rereads.of_record(db, record_id(1))] == [reread.reread_id]
+    assert [each.reread_id for each in await rereads.latest(db, record_id=record_id(1))] == [reread.reread_id]
     await synced(db, await claimed(db, agreements), Action.UNCHANGED)
-    assert [each.reread_id for each in await rereads.of_record(db, record_id(1))] == [reread.reread_id]
-    assert await rereads.of_record(db, record_id(3)) == []
+    assert [each.reread_id for each in await rereads.latest(db, record_id=record_id(1))] == [reread.reread_id]
+    assert await rereads.latest(db, record_id=record_id(3)) == []
 
 
 async def test_only_windows_read_long_ago_with_nothing_left_are_forgotten(db: Pool, agreements: UUID) -> None:
