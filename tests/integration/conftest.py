@@ -12,6 +12,8 @@ from tests.acceptance.house import House
 from tests.integration import copying
 from tests.sandboxes import LocalSandbox
 
+DEAL = "Quillmark - editorial seats"
+
 
 @pytest.fixture
 async def house(
@@ -22,3 +24,10 @@ async def house(
     async with opening as built:
         await copying.declare(built)
         yield built
+
+
+@pytest.fixture
+async def deal(house: House) -> str:
+    """An open Opportunity of the demo company, ready to be won."""
+    found = await house.query(f"SELECT Id FROM Opportunity WHERE Name = '{DEAL}'")
+    return str(found[0]["Id"])

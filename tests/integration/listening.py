@@ -56,6 +56,12 @@ async def listening(house: House, *names: str, manner: Manner = HASTY) -> AsyncI
         yield
 
 
+async def line_of(house: House, deal: str) -> str:
+    """A line of this Opportunity."""
+    where = f"OpportunityId = '{deal}' LIMIT 1"
+    return str((await house.query(f"SELECT Id FROM OpportunityLineItem WHERE {where}"))[0]["Id"])
+
+
 async def reported(house: House, subject: str, *, is_well: bool) -> Health | None:
     found = [each for each in await health.all(house.db) if each.subject.startswith(subject)]
     return next((each for each in found if each.is_well is is_well), None)

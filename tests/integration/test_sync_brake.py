@@ -39,12 +39,6 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def won(house: House) -> str:
-    found = await house.query("SELECT Id FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    return str(found[0]["Id"])
-
-
 @asynccontextmanager
 async def running(house: House) -> AsyncIterator[None]:
     """Streams and workers, until left."""
@@ -93,23 +87,23 @@ async def contract_name(house: House) -> str:
 
 
 async def test_a_ping_pong_is_stopped_after_so_many_writes_and_says_between_whom(
-    house: House, won: str
+    house: House, deal: str
 ) -> None:
     with structlog.testing.capture_logs() as logged:
-        async with running(house), answering(house, won):
-            await touch(house, "Opportunity", won, STROKE)
-            row = await until(paused(house, won))
-            await touch(house, "Opportunity", won, {"NextStep": "a change does not end the pause"})
-            await until(lambda: _revised(house, won, row.due_at))
-    ended = await house.ended_runs(won)
+        async with running(house), answering(house, deal):
+            await touch(house, "Opportunity", deal, STROKE)
+            row = await until(paused(house, deal))
+            await touch(house, "Opportunity", deal, {"NextStep": "a change does not end the pause"})
+            await until(lambda: _revised(house, deal, row.due_at))
+    ended = await house.ended_runs(deal)
     assert len(ended) == WRITES
     assert f"written to m3ter {WRITES} times" in row.error
     user = house.sandbox.running.org.actor.user_id  # type: ignore[attr-defined]  # this process's sandbox
     assert f"user {user} through com/salesforce/api/rest/67.0 (" in row.error
     (status,) = await insights.statuses(house.db)
     (issue,) = [each for each in status.issues if each.kind is IssueKind.PING_PONG]
-    assert issue.subject == won
-    assert f"m3sync sync {won}" in issue.instruction
+    assert issue.subject == deal
+    assert f"m3sync sync {deal}" in issue.instruction
     assert len([line for line in logged if line["event"] == "record ping-pongs"]) == 1
 
 
@@ -123,17 +117,19 @@ async def _revised(house: House, record_id: str, due_at: Any) -> bool:
     return bool(heard and row.status is InboxStatus.WAITING and row.due_at >= due_at - timedelta(seconds=5))
 
 
-async def test_after_the_pause_the_record_is_synced_as_it_then_is(house: House, won: str) -> None:
+async def test_after_the_pause_the_record_is_synced_as_it_then_is(house: House, deal: str) -> None:
     async with running(house):
-        async with answering(house, won):
-            await touch(house, "Opportunity", won, STROKE)
-            row = await until(paused(house, won))
-        await touch(house, "Opportunity", won, {"Name": "As it is in the end", "NextStep": "the last change"})
-        await until(lambda: _revised(house, won, row.due_at))
+        async with answering(house, deal):
+            await touch(house, "Opportunity", deal, STROKE)
+            row = await until(paused(house, deal))
+        await touch(
+            house, "Opportunity", deal, {"Name": "As it is in the end", "NextStep": "the last change"}
+        )
+        await until(lambda: _revised(house, deal, row.due_at))
         assert await contract_name(house) != "As it is in the end"
         await house.db.execute("UPDATE brakes SET until_at = now(); UPDATE inbox SET due_at = now()")
         await until(lambda: _is_named(house, "As it is in the end"))
-        await until(lambda: _is_through(house, won))
+        await until(lambda: _is_through(house, deal))
     (status,) = await insights.statuses(house.db)
     assert not [each for each in status.issues if each.kind is IssueKind.PING_PONG]
 
@@ -146,23 +142,23 @@ async def _is_named(house: House, name: str) -> bool:
     return await contract_name(house) == name
 
 
-async def test_a_persons_wish_passes_the_brake_and_does_not_count(house: House, won: str) -> None:
+async def test_a_persons_wish_passes_the_brake_and_does_not_count(house: House, deal: str) -> None:
     async with running(house):
-        async with answering(house, won):
-            await touch(house, "Opportunity", won, STROKE)
-            await until(paused(house, won))
-        await touch(house, "Opportunity", won, {"Name": "Wished for"})
-    result = await house.attempt(won)
+        async with answering(house, deal):
+            await touch(house, "Opportunity", deal, STROKE)
+            await until(paused(house, deal))
+        await touch(house, "Opportunity", deal, {"Name": "Wished for"})
+    result = await house.attempt(deal)
     assert result.sync_status is SyncStatus.COMPLETED
     assert await contract_name(house) == "Wished for"
 
 
-async def test_syncs_that_write_nothing_are_no_ping_pong(house: House, won: str) -> None:
+async def test_syncs_that_write_nothing_are_no_ping_pong(house: House, deal: str) -> None:
     async with running(house):
-        await touch(house, "Opportunity", won, STROKE)
+        await touch(house, "Opportunity", deal, STROKE)
         for number in range(WRITES * 2):
-            await touch(house, "Opportunity", won, {"NextStep": f"step {number}"})
-            await until(lambda count=number + 1: _ran(house, won, count))  # type: ignore[misc]  # bound at once
+            await touch(house, "Opportunity", deal, {"NextStep": f"step {number}"})
+            await until(lambda count=number + 1: _ran(house, deal, count))  # type: ignore[misc]  # bound at once
     assert await house.db.fetchval("SELECT count(*) FROM brakes") == 0
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,12 +25,9 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def opportunity(house: House) -> dict[str, Any]:
-    found = await house.query(
-        "SELECT Id, AccountId FROM Opportunity WHERE Name = 'Quillmark - editorial seats'"
-    )
-    return found[0]
+async def account_of(house: House, deal: str) -> str:
+    found = await house.query(f"SELECT AccountId FROM Opportunity WHERE Id = '{deal}'")
+    return str(found[0]["AccountId"])
 
 
 async def failure(house: House, *ids: str) -> str:
@@ -45,9 +41,9 @@ async def failure(house: House, *ids: str) -> str:
     return result.message
 
 
-async def test_15_and_18_characters_are_one_record(house: House, opportunity: dict[str, Any]) -> None:
-    short = await house.attempt(opportunity["Id"])
-    long = await house.sync(opportunity["Id"][:15])
+async def test_15_and_18_characters_are_one_record(house: House, deal: str) -> None:
+    short = await house.attempt(deal)
+    long = await house.sync(deal[:15])
     assert short.success
     assert [each.action for each in long.object_results] == ["unchanged"] * 6
     assert [each.salesforce_id for each in long.object_results] == [
@@ -55,21 +51,17 @@ async def test_15_and_18_characters_are_one_record(house: House, opportunity: di
     ]
 
 
-async def test_a_record_by_hand_is_synced_whatever_its_criterion(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    assert (await house.sync(opportunity["Id"])).success
-    state = await record_states.get(house.db, house.integration.integration_id, opportunity["Id"])
+async def test_a_record_by_hand_is_synced_whatever_its_criterion(house: House, deal: str) -> None:
+    assert (await house.sync(deal)).success
+    state = await record_states.get(house.db, house.integration.integration_id, deal)
     assert state is not None
     assert (state.criterion_held, state.sync_status) == (False, "Completed")
     assert state.first_synced_at == state.last_synced_at
     assert await inbox.find(house.db) == []
 
 
-async def test_more_than_one_record_fails_and_touches_nothing(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    message = await failure(house, opportunity["Id"], opportunity["AccountId"])
+async def test_more_than_one_record_fails_and_touches_nothing(house: House, deal: str) -> None:
+    message = await failure(house, deal, await account_of(house, deal))
     assert "one record at a time, and 2 were given" in message
     assert await inbox.find(house.db) == []
     assert await runs.latest(house.db) == []
@@ -93,47 +85,39 @@ async def test_each_wrong_id_has_its_own_message(house: House, wrong: list[str],
     assert said in await failure(house, *wrong)
 
 
-async def test_a_deleted_record_is_told_from_one_that_never_was(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    await house.salesforce("DELETE", f"/sobjects/Opportunity/{opportunity['Id']}")
-    message = await failure(house, opportunity["Id"])
-    assert f"The Opportunity {opportunity['Id']} was deleted in Salesforce. m3sync never synced it" in message
+async def test_a_deleted_record_is_told_from_one_that_never_was(house: House, deal: str) -> None:
+    await house.salesforce("DELETE", f"/sobjects/Opportunity/{deal}")
+    message = await failure(house, deal)
+    assert f"The Opportunity {deal} was deleted in Salesforce. m3sync never synced it" in message
     assert "left as it is" not in message
-    run = (await house.ended_runs(opportunity["Id"]))[0]
+    run = (await house.ended_runs(deal))[0]
     assert (run.status, run.sync_status) == (RunStatus.ERROR, "Failed")
     assert "end it in m3ter" not in run.instruction
 
 
-async def test_a_record_hidden_from_the_integration_user_is_told(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    await house.sandbox.salesforce_control.call("POST", "org/hide", {"ids": [opportunity["Id"]]})
-    message = await failure(house, opportunity["Id"])
-    assert f"The Opportunity {opportunity['Id']} cannot be read: insufficient access" in message
+async def test_a_record_hidden_from_the_integration_user_is_told(house: House, deal: str) -> None:
+    await house.sandbox.salesforce_control.call("POST", "org/hide", {"ids": [deal]})
+    message = await failure(house, deal)
+    assert f"The Opportunity {deal} cannot be read: insufficient access" in message
 
 
-async def test_an_unknown_integration_and_one_without_credentials_are_told(
-    house: House, opportunity: dict[str, Any]
-) -> None:
+async def test_an_unknown_integration_and_one_without_credentials_are_told(house: House, deal: str) -> None:
     with pytest.raises(NotFound, match="no integration nonesuch"):
-        await app.sync_one(house.settings, [opportunity["Id"]], "nonesuch")
+        await app.sync_one(house.settings, [deal], "nonesuch")
     await integrations.disconnect(house.db, "agreements")
     with pytest.raises(ConfigurationError, match="has no Salesforce credential and no m3ter credential"):
-        await app.sync_one(house.settings, [opportunity["Id"]], "agreements")
+        await app.sync_one(house.settings, [deal], "agreements")
     await integrations.connect(
         house.db, "agreements", salesforce_credential_id=house.integration.salesforce_credential_id
     )
     for named in ("agreements", None):
         with pytest.raises(ConfigurationError, match="integration agreements has no m3ter credential"):
-            await app.sync_one(house.settings, [opportunity["Id"]], named)
+            await app.sync_one(house.settings, [deal], named)
     with pytest.raises(ConfigurationError, match="No integration is connected"):
-        await app.sync_one(house.settings, [opportunity["Id"]])
+        await app.sync_one(house.settings, [deal])
 
 
-async def test_two_integrations_for_one_kind_of_record_must_be_told_apart(
-    house: House, opportunity: dict[str, Any]
-) -> None:
+async def test_two_integrations_for_one_kind_of_record_must_be_told_apart(house: House, deal: str) -> None:
     saved = await field_mappings.get(house.db, "opportunity")
     one = house.integration
     credentials = {
@@ -142,30 +126,28 @@ async def test_two_integrations_for_one_kind_of_record_must_be_told_apart(
     }
     new = NewIntegration("twin", one.flow, saved.field_mapping_id, **credentials, enabled=True)
     await integrations.add(house.db, new)
-    assert "Several integrations" in await failure(house, opportunity["Id"])
+    assert "Several integrations" in await failure(house, deal)
     await integrations.disable(house.db, "twin")
-    assert (await house.sync(opportunity["Id"])).success
+    assert (await house.sync(deal)).success
 
 
 async def test_a_refused_credential_fails_with_the_systems_words_and_keeps_the_record(
-    house: House, opportunity: dict[str, Any]
+    house: House, deal: str
 ) -> None:
     match = {"path": "*/oauth/token"}
     body = {"error": "invalid_client", "error_description": "client identifier invalid"}
     await house.sandbox.m3ter_control.fault("status", match=match, status=401, body=body)
-    result = await house.attempt(opportunity["Id"])
+    result = await house.attempt(deal)
     assert result.sync_status == "Failed"
     assert "m3ter refuses the credential" in result.message
     assert [row.attempts for row in await inbox.find(house.db)] == [0]
-    assert (await house.ended_runs(opportunity["Id"]))[0].status is RunStatus.AUTH_FAILED
+    assert (await house.ended_runs(deal))[0].status is RunStatus.AUTH_FAILED
 
 
-async def test_a_product_unknown_to_m3ter_fails_its_objects_and_no_others(
-    house: House, opportunity: dict[str, Any]
-) -> None:
+async def test_a_product_unknown_to_m3ter_fails_its_objects_and_no_others(house: House, deal: str) -> None:
     product = (await house.query("SELECT Id FROM Product2 WHERE ProductCode = 'SEATS'"))[0]
     await house.salesforce("PATCH", f"/sobjects/Product2/{product['Id']}", {"ProductCode": "NOWHERE"})
-    result = await house.attempt(opportunity["Id"])
+    result = await house.attempt(deal)
     actions = {each.object_name: each.action for each in result.object_results}
     assert result.sync_status == "Partial Success"
     assert actions["Account"] == actions["Contract"] == "created"
@@ -184,28 +166,26 @@ async def line_set_aside(house: House, record_id: str, object_name: str = "Oppor
 
 @pytest.mark.parametrize("integration", [None, "agreements"])
 async def test_a_line_by_hand_syncs_the_record_it_belongs_to(
-    house: House, opportunity: dict[str, Any], integration: str | None
+    house: House, deal: str, integration: str | None
 ) -> None:
-    where = f"OpportunityId = '{opportunity['Id']}'"
+    where = f"OpportunityId = '{deal}'"
     (line, *_) = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE {where}")
     await line_set_aside(house, line["Id"])
     result = await app.sync_one(house.settings, [line["Id"]], integration)
     assert result.success, result
     assert {each.action for each in result.object_results} == {"created"}
-    assert [run.record_id for run in await runs.latest(house.db)] == [opportunity["Id"]]
+    assert [run.record_id for run in await runs.latest(house.db)] == [deal]
     assert await inbox.find(house.db) == []
 
 
-async def test_a_line_by_hand_comes_through_whoever_takes_its_row(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    where = f"OpportunityId = '{opportunity['Id']}'"
+async def test_a_line_by_hand_comes_through_whoever_takes_its_row(house: House, deal: str) -> None:
+    where = f"OpportunityId = '{deal}'"
     lines = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE {where}")
     async with working(house):
         for line in lines:
             result = await house.sync(line["Id"])
             assert result.success, result
-    assert {run.record_id for run in await runs.latest(house.db)} == {opportunity["Id"]}
+    assert {run.record_id for run in await runs.latest(house.db)} == {deal}
     assert await inbox.find(house.db) == []
 
 
@@ -225,10 +205,10 @@ async def test_a_line_by_hand_that_belongs_to_no_record_is_told(house: House) ->
 
 
 async def test_a_record_of_another_kind_is_not_taken_for_one_of_the_integration_named(
-    house: House, opportunity: dict[str, Any]
+    house: House, deal: str
 ) -> None:
-    await line_set_aside(house, opportunity["AccountId"], "Account")
-    result = await app.sync_one(house.settings, [opportunity["AccountId"]], "agreements")
+    await line_set_aside(house, await account_of(house, deal), "Account")
+    result = await app.sync_one(house.settings, [await account_of(house, deal)], "agreements")
     assert "integration agreements does not sync (it syncs: Opportunity)" in result.message
     (row,) = await inbox.find(house.db)
     assert (row.status, row.object_name) == (InboxStatus.SET_ASIDE, "Account")

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from state.database import Pool, transaction
 from state.models import Cause, NewIntegration, RunStatus
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
-from tests.integration.listening import listening, reader, rows, touch
+from tests.integration.listening import line_of, listening, reader, rows, touch
 from tests.integration.rereaders import opened, read, rereading, waiting, window
 from tests.integration.test_sync_worker import working
 from tests.sandboxes import LocalSandbox
@@ -30,39 +29,31 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def deal(house: House) -> dict[str, Any]:
-    fields = "Id, (SELECT Id FROM OpportunityLineItems)"
-    return (
-        await house.query(f"SELECT {fields} FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    )[0]
-
-
 async def _synced(house: House, record_id: str) -> None:
     runs = await until(lambda: house.ended_runs(record_id), seconds=20)
     assert [run.status for run in runs] == [RunStatus.COMPLETE]
 
 
-async def test_a_live_change_is_heard_as_the_mapping_spells_it(house: House, deal: dict[str, Any]) -> None:
-    line_id = deal["OpportunityLineItems"]["records"][0]["Id"]
+async def test_a_live_change_is_heard_as_the_mapping_spells_it(house: House, deal: str) -> None:
+    line_id = await line_of(house, deal)
     async with listening(house):
-        await touch(house, "Opportunity", deal["Id"], {"NextStep": "heard"})
+        await touch(house, "Opportunity", deal, {"NextStep": "heard"})
         await touch(house, "OpportunityLineItem", line_id, {"Description": "heard"})
         found = await until(rows(house, 2), seconds=20)
     assert {(row.object_name, row.record_id) for row in found} == {
-        ("opportunity", deal["Id"]),
+        ("opportunity", deal),
         ("opportunitylineitem", line_id),
     }
 
 
-async def test_a_live_change_is_synced(house: House, deal: dict[str, Any]) -> None:
+async def test_a_live_change_is_synced(house: House, deal: str) -> None:
     async with houses.daemon(house):
-        await touch(house, "Opportunity", deal["Id"], {"StageName": "Closed Won"})
-        await _synced(house, deal["Id"])
+        await touch(house, "Opportunity", deal, {"StageName": "Closed Won"})
+        await _synced(house, deal)
 
 
 async def test_a_change_that_two_integrations_spell_differently_is_put_into_the_inbox_of_each(
-    house: House, deal: dict[str, Any]
+    house: House, deal: str
 ) -> None:
     one = house.integration
     text = RIGHT.replace('name = "opportunity"', 'name = "right"', 1)
@@ -71,22 +62,22 @@ async def test_a_change_that_two_integrations_spell_differently_is_put_into_the_
     new = NewIntegration("right", one.flow, saved.field_mapping_id, *ids, enabled=True)
     await integrations.add(house.db, new)
     async with listening(house):
-        await touch(house, "Opportunity", deal["Id"], {"NextStep": "heard twice"})
+        await touch(house, "Opportunity", deal, {"NextStep": "heard twice"})
         found = await until(rows(house, 2), seconds=20)
     assert {row.object_name for row in found} == {"opportunity", "Opportunity"}
 
 
 async def test_a_window_ends_what_is_expected_of_the_object_however_it_is_spelt(
-    house: House, deal: dict[str, Any]
+    house: House, deal: str
 ) -> None:
     """What was missed may have undone our write: its being done again is not our echo."""
     ours = {"NextStep": "Invoiced"}
     org_id = house.sandbox.salesforce["org_id"]
     async with transaction(house.db) as tx:
-        await own_writes.expect(tx, org_id, [echoes.update("Opportunity", deal["Id"], ours)])
+        await own_writes.expect(tx, org_id, [echoes.update("Opportunity", deal, ours)])
         await windows.record(tx, reader(house), [window("opportunity")])
     async with listening(house):
-        await touch(house, "Opportunity", deal["Id"], ours)
+        await touch(house, "Opportunity", deal, ours)
         await until(rows(house, 1), seconds=20)
 
 
@@ -95,33 +86,31 @@ async def _corrected(house: House, deal_id: str) -> None:
     await field_mappings.save(house.db, "opportunity", RIGHT)
 
 
-async def test_what_waits_while_the_spelling_is_corrected_is_synced(
-    house: House, deal: dict[str, Any]
-) -> None:
-    ids = house.integration.integration_id, "opportunity", deal["Id"]
+async def test_what_waits_while_the_spelling_is_corrected_is_synced(house: House, deal: str) -> None:
+    ids = house.integration.integration_id, "opportunity", deal
     await inbox.put(house.db, *ids, cause=Cause.CHANGE)
-    await _corrected(house, deal["Id"])
+    await _corrected(house, deal)
     async with working(house):
-        await _synced(house, deal["Id"])
+        await _synced(house, deal)
 
 
 async def test_a_line_that_waits_while_the_spelling_is_corrected_leads_to_its_parent(
-    house: House, deal: dict[str, Any]
+    house: House, deal: str
 ) -> None:
-    line_id = deal["OpportunityLineItems"]["records"][0]["Id"]
+    line_id = await line_of(house, deal)
     ids = house.integration.integration_id, "opportunitylineitem", line_id
     await inbox.put(house.db, *ids, cause=Cause.CHANGE)
-    await _corrected(house, deal["Id"])
+    await _corrected(house, deal)
     async with working(house):
-        await _synced(house, deal["Id"])
+        await _synced(house, deal)
 
 
 @pytest.mark.parametrize("object_name", ["opportunity", "opportunitylineitem"])
 async def test_a_window_that_waits_while_the_spelling_is_corrected_is_read(
-    house: House, deal: dict[str, Any], object_name: str
+    house: House, deal: str, object_name: str
 ) -> None:
     await opened(house, window(object_name))
-    await _corrected(house, deal["Id"])
+    await _corrected(house, deal)
     async with rereading(house):
         (story,) = await read(house)
     assert story.records_read

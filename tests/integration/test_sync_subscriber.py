@@ -16,6 +16,7 @@ from tests.integration.listening import (
     LINES,
     OPPORTUNITIES,
     heard_of,
+    line_of,
     listening,
     placed,
     positions,
@@ -33,45 +34,31 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def opportunity(house: House) -> dict[str, Any]:
-    fields = "Id, (SELECT Id FROM OpportunityLineItems)"
-    return (
-        await house.query(f"SELECT {fields} FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    )[0]
-
-
-async def test_many_changes_of_one_record_and_its_lines_become_one_row(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    line_id = opportunity["OpportunityLineItems"]["records"][0]["Id"]
+async def test_many_changes_of_one_record_and_its_lines_become_one_row(house: House, deal: str) -> None:
+    line_id = await line_of(house, deal)
     async with listening(house):
         for number in range(5):
-            await touch(house, "Opportunity", opportunity["Id"], {"NextStep": f"step {number}"})
-        new = await house.salesforce(
-            "POST", "/sobjects/OpportunityLineItem", await _line(house, opportunity["Id"])
-        )
+            await touch(house, "Opportunity", deal, {"NextStep": f"step {number}"})
+        new = await house.salesforce("POST", "/sobjects/OpportunityLineItem", await _line(house, deal))
         await until(lambda: heard_of(house, new["id"]))
         found = await inbox.find(house.db)
-        assert [(row.object_name, row.record_id) for row in found] == [("Opportunity", opportunity["Id"])]
+        assert [(row.object_name, row.record_id) for row in found] == [("Opportunity", deal)]
         await touch(house, "OpportunityLineItem", line_id, {"Quantity": 7})
         both = await until(rows(house, 2))
-    assert {row.record_id for row in both} == {opportunity["Id"], line_id}, "its parent was never seen"
+    assert {row.record_id for row in both} == {deal, line_id}, "its parent was never seen"
 
 
-async def test_a_text_beyond_every_calendar_stops_no_event_after_it(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    other = (await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{opportunity['Id']}' LIMIT 1"))[0]
+async def test_a_text_beyond_every_calendar_stops_no_event_after_it(house: House, deal: str) -> None:
+    other = (await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{deal}' LIMIT 1"))[0]
     async with listening(house):
-        await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "9999-12-31T23:59:59-08:00"})
+        await touch(house, "Opportunity", deal, {"NextStep": "9999-12-31T23:59:59-08:00"})
         await touch(house, "Opportunity", other["Id"], {"NextStep": "next"})
         found = await until(rows(house, 2), seconds=20)
-    assert {row.record_id for row in found} == {opportunity["Id"], other["Id"]}
+    assert {row.record_id for row in found} == {deal, other["Id"]}
 
 
 async def test_a_fault_of_ours_in_comparing_one_event_stops_no_event(
-    house: House, opportunity: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    house: House, deal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def faulty(object_name: str, payload: dict[str, Any]) -> dict[str, str | None]:
         if payload.get("NextStep") == "poison":
@@ -80,12 +67,12 @@ async def test_a_fault_of_ours_in_comparing_one_event_stops_no_event(
 
     of_event = fingerprints.of_event
     monkeypatch.setattr(fingerprints, "of_event", faulty)
-    other = (await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{opportunity['Id']}' LIMIT 1"))[0]
+    other = (await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{deal}' LIMIT 1"))[0]
     async with listening(house):
-        await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "poison"})
+        await touch(house, "Opportunity", deal, {"NextStep": "poison"})
         await touch(house, "Opportunity", other["Id"], {"NextStep": "next"})
         found = await until(rows(house, 2), seconds=20)
-    assert {row.record_id for row in found} == {opportunity["Id"], other["Id"]}
+    assert {row.record_id for row in found} == {deal, other["Id"]}
 
 
 async def _line(house: House, opportunity_id: str) -> dict[str, Any]:
@@ -93,36 +80,34 @@ async def _line(house: House, opportunity_id: str) -> dict[str, Any]:
     return {"OpportunityId": opportunity_id, "PricebookEntryId": entry["Id"], "Quantity": 1, "UnitPrice": 3}
 
 
-async def test_a_line_deleted_after_it_was_synced_leads_to_its_parent(
-    house: House, opportunity: dict[str, Any]
-) -> None:
-    line_id = opportunity["OpportunityLineItems"]["records"][0]["Id"]
-    assert (await house.attempt(opportunity["Id"])).success
+async def test_a_line_deleted_after_it_was_synced_leads_to_its_parent(house: House, deal: str) -> None:
+    line_id = await line_of(house, deal)
+    assert (await house.attempt(deal)).success
     async with listening(house):
         await house.salesforce("DELETE", f"/sobjects/OpportunityLineItem/{line_id}")
         found = await until(rows(house, 1))
-    assert [(row.object_name, row.record_id) for row in found] == [("Opportunity", opportunity["Id"])]
+    assert [(row.object_name, row.record_id) for row in found] == [("Opportunity", deal)]
 
 
 async def test_a_refused_channel_is_told_while_the_others_are_heard_and_it_is_asked_for_again(
-    house: House, opportunity: dict[str, Any]
+    house: House, deal: str
 ) -> None:
     refusal = "403::User not allowed to subscribe CDC without View All Data permissions"
     await house.sandbox.salesforce_control.fault("refuse_subscription", channel=LINES, error=refusal, times=2)
     async with listening(house):
         assert {each.cause for each in await windows(house)} == {"first start"}
-        await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "heard"})
+        await touch(house, "Opportunity", deal, {"NextStep": "heard"})
         await until(rows(house, 1))
         assert set(await positions(house)) == {OPPORTUNITIES, LINES}
 
 
-async def test_an_outage_of_the_stream_is_told_and_ends(house: House, opportunity: dict[str, Any]) -> None:
+async def test_an_outage_of_the_stream_is_told_and_ends(house: House, deal: str) -> None:
     async with listening(house):
         await placed(house)
         await house.sandbox.salesforce_control.fault("status", match={"path": "/cometd/*"}, status=503)
         await house.sandbox.salesforce_control.fault("drop_session")
         await until(lambda: reported(house, "stream:", is_well=False))
-        await touch(house, "Opportunity", opportunity["Id"], {"NextStep": "during the outage"})
+        await touch(house, "Opportunity", deal, {"NextStep": "during the outage"})
         await house.sandbox.salesforce_control.clear_faults()
         await until(lambda: reported(house, "stream:", is_well=True))
         await until(rows(house, 1))

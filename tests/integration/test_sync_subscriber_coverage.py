@@ -20,6 +20,7 @@ from tests.integration.listening import (
     begun,
     heard_of,
     is_covered,
+    line_of,
     listening,
     placed,
     positions,
@@ -33,7 +34,6 @@ from tests.integration.listening import (
 from tests.sandboxes import LocalSandbox
 
 REFUSAL = "403::User not allowed to subscribe CDC without View All Data permissions"
-DEAL = "Quillmark - editorial seats"
 ADDED = "/data/Deals__chn"
 LONG_AGO = """UPDATE integrations SET live_at = live_at - interval '1 hour',
     remapped_at = remapped_at - interval '10 minutes'"""
@@ -44,12 +44,6 @@ BOTH = {"agreements", "others"}
 async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Path) -> AsyncIterator[House]:
     async with houses.built(sandbox, db, database_url, tmp_path, presets.text("opportunity")) as built:
         yield built
-
-
-@pytest.fixture
-async def deal(house: House) -> str:
-    found = await house.query(f"SELECT Id FROM Opportunity WHERE Name = '{DEAL}'")
-    return str(found[0]["Id"])
 
 
 async def others(house: House, *, credential: str = "") -> None:
@@ -112,14 +106,14 @@ async def test_one_that_was_away_hears_what_passed_and_its_neighbour_does_not_he
     await back(house)
     async with listening(house):
         await until(rows(house, 1))
-        await touch(house, "Opportunity", await another(house), {"NextStep": "after it"})
+        await touch(house, "Opportunity", await another(house, deal), {"NextStep": "after it"})
         await until(rows(house, 3))
     assert await wanted_by(house, deal) == {"others"}
     assert await windows(house) == []
 
 
-async def another(house: House) -> str:
-    found = await house.query(f"SELECT Id FROM Opportunity WHERE Name != '{DEAL}' LIMIT 1")
+async def another(house: House, deal: str) -> str:
+    found = await house.query(f"SELECT Id FROM Opportunity WHERE Id != '{deal}' LIMIT 1")
     return str(found[0]["Id"])
 
 
@@ -164,7 +158,7 @@ async def test_what_passed_beyond_the_retention_is_read_again(house: House, deal
 async def test_what_is_won_before_the_first_subscription_is_read_again(
     house: House, deal: str, fault: dict[str, Any]
 ) -> None:
-    await win(house, await another(house))  # also signs in, so that the next win needs no token
+    await win(house, await another(house, deal))  # also signs in, so that the next win needs no token
     control = house.sandbox.salesforce_control
     await control.fault(fault["kind"], **{name: each for name, each in fault.items() if name != "kind"})
     async with begun(house):
@@ -185,7 +179,7 @@ async def test_nothing_from_before_going_live_is_read_again_however_often_it_is_
         assert len(await windows(house, "first start")) == 2
     await mend_own_mapping(house)
     await house.sandbox.salesforce_control.fault("refuse_subscription", channel=LINES, error=REFUSAL, times=1)
-    later = await another(house)
+    later = await another(house, deal)
     for number in range(2):
         async with listening(house):
             await touch(house, "Opportunity", later, {"NextStep": f"step {number}"})
@@ -194,11 +188,6 @@ async def test_nothing_from_before_going_live_is_read_again_however_often_it_is_
     assert await is_covered(house, later), "it lies in the window that was opened last"
     assert not await is_covered(house, deal)
     assert not await is_covered(house, await line_of(house, deal), "OpportunityLineItem")
-
-
-async def line_of(house: House, deal: str) -> str:
-    found = await house.query(f"SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{deal}'")
-    return str(found[0]["Id"])
 
 
 async def mend_own_mapping(house: House) -> None:

@@ -32,12 +32,6 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def deal(house: House) -> str:
-    found = await house.query("SELECT Id FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    return str(found[0]["Id"])
-
-
 async def test_a_place_that_another_process_got_says_nothing_of_what_this_one_did_not_hear(
     house: House, deal: str
 ) -> None:

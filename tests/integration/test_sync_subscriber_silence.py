@@ -38,12 +38,6 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def deal(house: House) -> str:
-    found = await house.query("SELECT Id FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    return str(found[0]["Id"])
-
-
 async def advance(house: House, wait: timedelta) -> None:
     await house.sandbox.salesforce_control.advance_clock(wait.total_seconds())
 

@@ -44,12 +44,6 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def deal(house: House) -> str:
-    found = await house.query("SELECT Id FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    return str(found[0]["Id"])
-
-
 @asynccontextmanager
 async def failing_inbox(db: Pool, sqlstate: str) -> AsyncIterator[None]:
     """No row can be written to the inbox. A sequence counts the attempts: it outlives their rollback."""

@@ -41,12 +41,6 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
-@pytest.fixture
-async def deal(house: House) -> str:
-    found = await house.query("SELECT Id FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    return str(found[0]["Id"])
-
-
 async def new_deal(house: House) -> str:
     fields = {"Name": "New", "StageName": "Prospecting", "CloseDate": "2026-12-31"}
     return str((await house.salesforce("POST", "/sobjects/Opportunity", fields))["id"])

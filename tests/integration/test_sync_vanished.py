@@ -32,12 +32,11 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
 
 
 @pytest.fixture
-async def synced(house: House) -> str:
+async def synced(house: House, deal: str) -> str:
     """The id of an Opportunity that is in m3ter."""
-    found = await house.query("SELECT Id FROM Opportunity WHERE Name = 'Quillmark - editorial seats'")
-    assert (await house.attempt(found[0]["Id"])).success
+    assert (await house.attempt(deal)).success
     await house.sandbox.m3ter_control.clear_journal()
-    return str(found[0]["Id"])
+    return deal
 
 
 async def known(house: House) -> dict[str, str]:
