@@ -35,8 +35,9 @@ WITH put AS (
 SELECT count(*) FILTER (WHERE status = 'WAITING') FROM put;
 
 -- want_instead --
--- Those that wait to be $3 are to be $4. $2 ids, $3 and $4 digests, $5 payloads
-UPDATE entity_copies c SET digest = g.digest, payload = g.payload
+-- Those that wait to be $3 are to be $4, and were mapped as if no other record said anything of them: once one does,
+-- they are mapped anew. $2 ids, $3 and $4 digests, $5 payloads
+UPDATE entity_copies c SET digest = g.digest, payload = g.payload, mapped_with = split_part(c.mapped_with, '+', 1)
 FROM unnest($2::text[], $3::text[], $4::text[], $5::jsonb[]) AS g (m3ter_id, before, digest, payload)
 WHERE c.integration_id = $1 AND c.m3ter_id = g.m3ter_id AND c.digest = g.before AND c.status = 'WAITING';
 
@@ -270,11 +271,11 @@ ORDER BY i.name, c.m3ter_id;
 SELECT status, count(*) AS number FROM entity_copies WHERE integration_id = $1 GROUP BY status;
 
 -- backlogs --
--- What is not in Salesforce, by the indexes of just these
+-- What is not in Salesforce, by the indexes of just these. How old it is tells no copy that a scan looks at first
 SELECT s.integration_id, w.waiting, w.due, w.oldest_changed_at, t.retrying, t.refused
 FROM entity_syncs s,
     LATERAL (SELECT count(*) AS waiting, count(*) FILTER (WHERE c.due_at <= now()) AS due,
-        min(c.changed_at) AS oldest_changed_at FROM entity_copies c
+        min(c.changed_at) FILTER (WHERE c.due_at < 'infinity') AS oldest_changed_at FROM entity_copies c
         WHERE c.integration_id = s.integration_id AND c.status = 'WAITING') AS w,
     LATERAL (SELECT count(*) FILTER (WHERE c.status = 'WAITING') AS retrying,
         count(*) FILTER (WHERE c.status = 'REFUSED') AS refused FROM entity_copies c

@@ -206,3 +206,16 @@ async def test_an_account_that_salesforce_says_is_gone_is_named_again_once_it_is
     await house.sandbox.salesforce_control.clear_journal()
     assert (await copying.once(house, sync)).differing == 0
     assert not await copying.calls(house)
+
+
+async def test_one_that_is_undeleted_before_the_next_scan_is_named_again(house: House) -> None:
+    (m3ter_id,) = await copying.load(house, "Account", copying.rows(1))
+    record_id = await standard(house)
+    await mapped(house, m3ter_id, record_id)
+    await house.salesforce("DELETE", f"/sobjects/Account/{record_id}")
+    sync = await copying.added(house, ACCOUNT)
+    await copying.once(house, sync)
+    assert await lookup(house, m3ter_id) is None
+    await house.sandbox.salesforce_control.call("POST", "org/undelete", {"ids": [record_id]})
+    assert (await copying.once(house, sync)).written == 1
+    assert await lookup(house, m3ter_id) == record_id
