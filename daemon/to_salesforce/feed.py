@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 # Events may be listed late and out of order: so much is read again each time.
 OVERLAP = timedelta(minutes=2)
 _IDS_A_CALL = 100
-# Of one name. After a long absence a scan, which is due then anyway, costs less.
-_MOST_PAGES = 50
+# Of one name; an empty page counts as a full one. After a long absence a scan, due then anyway, costs less.
+_MOST_EVENTS = 50 * EVENTS_PAGE_SIZE
 
 
 @dataclass(slots=True)
@@ -82,8 +82,10 @@ class Feed:
     async def _told(self, since: datetime) -> AsyncIterator[Told]:
         for name in events.names(self.place.settings.entity_type):
             token: str | None = None
-            for _ in range(_MOST_PAGES):
+            number = 0
+            while number < _MOST_EVENTS:
                 page = await self._page(name, token)
+                number += len(page.entities) or EVENTS_PAGE_SIZE
                 told = [each for event in page.entities if (each := events.told(event)) is not None]
                 for each in told:
                     if each.at >= since:
@@ -96,10 +98,10 @@ class Feed:
 
     async def _page(self, name: str, token: str | None) -> Page:
         """The list ends at an event that is too large for m3ter even alone: a scan has what is before it."""
-        m3ter = self.place.organization.m3ter
+        m3ter, size = self.place.organization.m3ter, self.place.page_size(name, EVENTS_PAGE_SIZE)
         try:
-            return await listing.smaller(
-                EVENTS_PAGE_SIZE, lambda size: m3ter.events(event_name=name, token=token, page_size=size)
+            return await listing.fitting(
+                size, lambda number: m3ter.events(event_name=name, token=token, page_size=number)
             )
         except TooLargeError as error:
             if name not in self._cut:

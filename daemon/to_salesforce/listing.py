@@ -1,7 +1,6 @@
 """Pages of m3ter's lists: smaller ones where one is too large for m3ter, and at last without the lines."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any, TypeAlias
 
 import structlog
@@ -10,6 +9,7 @@ from connectors.errors import TooLargeError
 from connectors.m3ter.models import EntityKind
 from connectors.m3ter.rest import Filter, Page
 from daemon.to_salesforce.mapping.derivations import Withheld
+from daemon.to_salesforce.page_sizes import PageSize
 from daemon.to_salesforce.place import Place
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ async def page(place: Place, token: str | None, filters: Mapping[str, Any], ask:
         return ask(lambda: m3ter.page(place.kind, token, page_size=size, **filters, **more))
 
     try:
-        return await smaller(place.kind.page_size, sized)
+        return await fitting(place.page_size(place.kind.path, place.kind.page_size), sized)
     except TooLargeError as error:
         if place.kind not in _HEAVY:
             raise
@@ -51,11 +51,21 @@ async def page(place: Place, token: str | None, filters: Mapping[str, Any], ask:
     return Page(tuple(entity | withheld for entity in found.entities), found.next_token)
 
 
-async def smaller(largest: int, sized: Callable[[int], Awaitable[Page]]) -> Page:
-    """The page of this size, or of half of it, and so on. Raises TooLargeError if not even one fits."""
-    size = largest
-    while size > 1:
-        with suppress(TooLargeError):
-            return await sized(size)
-        size //= 2
-    return await sized(size)
+async def fitting(size: PageSize, sized: Callable[[int], Awaitable[Page]]) -> Page:
+    """The page of the size that lately fitted, or of half of it, and so on; the size is kept for the next.
+
+    Raises TooLargeError if not even one fits.
+    """
+    while True:
+        try:
+            found = await sized(size.now)
+        except TooLargeError as error:
+            if size.now == 1:
+                raise
+            if not size.is_wary:
+                log.warning("page too large: smaller ones are read", size=size.now, reason=error.message)
+            size.shrink()
+        else:
+            if found.next_token is not None:  # the last of a list is of any size
+                size.grow()
+            return found

@@ -8,6 +8,7 @@ from uuid import UUID
 from connectors.m3ter.models import EntityKind
 from daemon.clients import Org, Organization
 from daemon.retries import Policy
+from daemon.to_salesforce.page_sizes import PageSize
 from daemon.to_salesforce.targets import Naming, Target
 from state.database import Db
 from state.entity_models import EntitySync, EntitySyncSettings
@@ -38,7 +39,8 @@ async def nothing() -> Collection[str]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One integration at work. `watched` gives the Salesforce objects that the other direction listens to."""
+    """One integration at work. `watched` gives the Salesforce objects that the other direction listens to,
+    `page_sizes` what m3ter's lists can answer with at once, as its calls have shown."""
 
     db: Db
     org: Org
@@ -47,6 +49,11 @@ class Place:
     target: Target
     manner: Manner
     watched: Callable[[], Awaitable[Collection[str]]] = nothing
+    page_sizes: dict[str, PageSize] = field(default_factory=dict, compare=False)
+
+    def page_size(self, name: str, largest: int) -> PageSize:
+        """Of the list of this name."""
+        return self.page_sizes.setdefault(name, PageSize(largest))
 
     @property
     def integration_id(self) -> UUID:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from connectors.errors import RejectedError
+from connectors.errors import RejectedError, TooLargeError
 from connectors.m3ter.rest import Page
 from daemon.to_salesforce import describing, gone_accounts, keeping, lanes, listing, standard, together, unmet
 from daemon.to_salesforce.comparing import Mapper
@@ -49,8 +49,8 @@ class Poller:
         at = lanes.position(self._turn.claim.cursor)
         mapper = await describing.mapper(self._place, self._turn)
         if at is None or at.unmet_after is None:
-            await gone_accounts.read(self._place, self._turn)
             await standard.read(self._place, self._turn)
+            await gone_accounts.read(self._place, self._turn)
             await together.run(f"scan of {self._place.name}", self._read(at), self._keep(mapper))
         after = (at.unmet_after if at else None) or ""
         await unmet.settle(self._place, self._turn, mapper, after)
@@ -80,6 +80,8 @@ class Poller:
 
         try:
             return await listing.page(place, token, lane.filters, ask)
+        except TooLargeError:
+            raise  # the token is good: the same page would be met again
         except RejectedError as error:
             self._beginnings += 1
             if token is None or self._beginnings > _MOST_BEGINNINGS:

@@ -76,12 +76,13 @@ async def _listed(place: Place, ids: Collection[str] | None, ask: Ask) -> int:
     """Keep what m3ter's list says of these accounts, None is all; how many calls that needed."""
     m3ter, kind = place.organization.m3ter, EntityKind.EXTERNAL_MAPPING
     filters: dict[str, Any] = {"externalSystemId": SALESFORCE, "m3terIds": ids}
+    size = place.page_size(kind.path, kind.page_size)
 
     async def page_at(at: str | None) -> Page:
-        def sized(size: int) -> Awaitable[Page]:
-            return ask(lambda: m3ter.page(kind, at, page_size=size, **filters))
+        def sized(number: int) -> Awaitable[Page]:
+            return ask(lambda: m3ter.page(kind, at, page_size=number, **filters))
 
-        return await listing.smaller(kind.page_size, sized)
+        return await listing.fitting(size, sized)
 
     calls, token = 0, None
     while True:

@@ -61,6 +61,31 @@ async def test_a_page_that_m3ter_never_answers_in_time_holds_no_scan(house: Hous
     assert (run.status, run.written, run.pages) == (RunStatus.COMPLETE, 150, 2)
 
 
+async def test_the_size_that_fits_is_kept_from_page_to_page_and_seldom_exceeded(
+    house: House, account_id: str
+) -> None:
+    """Each trial of a size that m3ter is too slow for takes minutes."""
+    billed(house, account_id, 1_000)
+    await house.sandbox.m3ter_control.fault("status", match={"query": "*pageSize=100*"}, status=413)
+    sync = await copying.added(house, EntityType.BILL)
+    run = await copying.once(house, sync)
+    assert (run.status, run.written, run.pages) == (RunStatus.COMPLETE, 1_000, 20)
+    assert run.calls["m3ter list bills"] <= 20 + 2
+    await house.sandbox.m3ter_control.clear_journal()
+    differences, cost = await dry_running.told(house, sync)
+    assert (differences, cost.entities) == ([], 1_000)
+    assert await lagging.asked(house, "pageSize=100", "/bills") <= 2
+
+
+async def test_a_list_of_which_one_entity_is_too_large_is_not_read_up_to_it_again(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(150))
+    match = {"path": "*/accounts", "query": "*nextToken=*"}
+    await house.sandbox.m3ter_control.fault("status", match=match, status=413)
+    run = await copying.once(house, await copying.added(house, EntityType.ACCOUNT))
+    assert run.status is RunStatus.ERROR
+    assert run.calls["m3ter list accounts"] == 1 + 7  # 100; then 100, 50, 25, 12, 6, 3, 1
+
+
 async def test_a_bill_that_is_too_large_alone_is_an_issue_and_its_siblings_are_written(
     house: House, account_id: str
 ) -> None:
