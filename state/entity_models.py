@@ -95,6 +95,11 @@ class EntitySync:
     feed_event_id: str | None
     first_completed_at: datetime | None
 
+    @property
+    def stamp(self) -> tuple[int, UUID | None, UUID | None]:
+        """What a task is made for, and is replaced when it changes: settings and credentials."""
+        return self.revision, self.integration.salesforce_credential_id, self.integration.m3ter_credential_id
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -92,12 +92,13 @@ async def end(db: Db, claim: RunClaim, status: RunStatus, error: str = "", instr
     """The run ends, and what its scan has met is forgotten. Raises LeaseLost."""
     sources = may_become(RUN_TRANSITIONS, status)
     async with database.transaction(db) as tx:
+        if status is RunStatus.COMPLETE:
+            # First, as who edits the settings takes them before the run.
+            await database.execute(tx, _SQL["completed"], claim.integration_id)
         values = (claim.run_id, claim.lease_token, status.value, error, instruction, sources)
         _held(claim, await database.execute(tx, _SQL["end"], *values))
         await database.execute(tx, _SQL["unsee"], claim.run_id)
         await database.execute(tx, _SQL["count"], claim.run_id)
-        if status is RunStatus.COMPLETE:
-            await database.execute(tx, _SQL["completed"], claim.integration_id)
         await database.execute(tx, _SQL["announce"])
 
 

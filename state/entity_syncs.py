@@ -117,11 +117,7 @@ async def is_unchanged(tx: Connection, sync: EntitySync) -> bool:
     row = await database.fetch_one(tx, _SQL["held"], sync.integration.integration_id)
     if row is None or not row["enabled"]:
         return False
-    integration = sync.integration
-    credentials = (integration.salesforce_credential_id, integration.m3ter_credential_id)
-    return (row["revision"], row["salesforce_credential_id"], row["m3ter_credential_id"]) == (
-        *(sync.revision, *credentials),
-    )
+    return (row["revision"], row["salesforce_credential_id"], row["m3ter_credential_id"]) == sync.stamp
 
 
 async def belong(tx: Connection, claim: RunClaim, salesforce_org_id: str, m3ter_org_id: str) -> bool:

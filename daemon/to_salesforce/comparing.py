@@ -60,6 +60,11 @@ class Sifted:
     touched: list[tuple[str, int, str]] = field(default_factory=list)
     unfit: list[tuple[Wanted, RecordUnfit]] = field(default_factory=list)
 
+    def ids(self) -> list[str]:
+        """All of them."""
+        told = [m3ter_id for m3ter_id, _, _ in self.touched]
+        return told + [each.m3ter_id for each in (*self.wanted, *(wanted for wanted, _ in self.unfit))]
+
 
 def sift(mapper: Mapper, entities: Sequence[Entity], known: Mapping[str, KnownCopy], links: Links) -> Sifted:
     """An entity older than what is known (read before the feed told of a newer one) is passed over."""

@@ -98,6 +98,7 @@ class Delivery:
         outcome: Outcome = verdicts.of(rows, results, policy, is_last=is_last)
         async with transaction(self._place.db) as tx:
             await entity_runs.fence(tx, self._turn.claim)
+            await entity_copies.hold(tx, integration_id, [row.m3ter_id for row in rows])
             await entity_copies.written(tx, integration_id, outcome.written)
             await entity_copies.refused(tx, integration_id, outcome.refused)
             await entity_copies.postponed(tx, integration_id, outcome.postponed)

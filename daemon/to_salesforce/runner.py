@@ -73,8 +73,8 @@ class Runner:
         """Carry a run out if there is one, or see what the feed tells; False when there is nothing to do."""
         place = self.place
         sync = await entity_syncs.get(place.db, place.integration_id)
-        if sync.revision != place.sync.revision:
-            return False  # this task is replaced by one with the new settings
+        if sync.stamp != place.sync.stamp:
+            return False  # this task is replaced by one with the settings and credentials of now
         await self._meet_schedule(sync)
         await self._meet_due(sync)
         await self._meet_acceptance(sync)

@@ -129,8 +129,9 @@ class Writer:
 
     async def _keep_job(self, job_id: str | None) -> None:
         async with transaction(self._place.db) as tx:
-            await entity_runs.fence(tx, self._turn.claim)
+            # First, as who edits the settings takes them before the run.
             await entity_syncs.keep_job(tx, self._place.integration_id, job_id)
+            await entity_runs.fence(tx, self._turn.claim)
 
     async def _count_due(self, busy: int) -> int:
         """How many are due besides those on their way, as far as it matters: from `bulk_threshold` on a job

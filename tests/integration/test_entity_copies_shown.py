@@ -34,6 +34,10 @@ async def test_census_backlog_and_issues_count_the_same_copies(db: Pool, account
     backlog = (await entity_copies.backlogs(db))[accounts]
     assert (backlog.waiting, backlog.due, backlog.refused, backlog.retrying) == (2, 2, 1, 0)
     assert backlog.oldest_changed_at is not None
+    async with database.transaction(db) as tx:
+        await entity_copies.withhold(tx, accounts)
+    backlog = (await entity_copies.backlogs(db))[accounts]
+    assert (backlog.waiting, backlog.due, backlog.oldest_changed_at) == (3, 0, None)
     empty = await new_sync(db, "Empty")
     assert (await entity_copies.backlogs(db))[empty] == Backlog()
 

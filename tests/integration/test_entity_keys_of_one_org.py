@@ -1,8 +1,10 @@
 """Entity data syncs that reach one org by credentials of their own: one place, whatever the keys."""
 
+import asyncio
+
 import pytest
 
-from state import credentials, integrations, vault
+from state import credentials, entity_runs, entity_syncs, integrations, vault
 from state.entity_models import EntitySync, EntityType, Removal
 from state.models import NewCredential
 from tests.acceptance import entity_customers as customers
@@ -94,3 +96,17 @@ async def test_parents_that_are_there_are_named_though_their_integration_is_swit
 async def _assert_named(house: House, *contract_ids: str) -> None:
     found = await copying.copies(house, CONTRACT)
     assert all(found[each]["m3ter_Account__c"] for each in contract_ids)
+
+
+async def test_a_task_takes_no_run_once_its_integration_has_another_key(house: House) -> None:
+    await copying.load(house, "Account", copying.rows(3))
+    sync = await copying.added(house, ACCOUNT)
+    async with copying.copying(house):  # nobody replaces its tasks here
+        await copying.ended(house, sync)
+        await reconnected(house, sync)
+        await asyncio.sleep(20 * copying.HASTY.poll.total_seconds())
+        now = await entity_syncs.get(house.db, sync.integration.name)
+        assert now.scheduled_at is None, "the run that the new key is to have was spent"
+        assert len(await entity_runs.list_runs(house.db, sync.integration.integration_id)) == 1
+    async with copying.copying(house):
+        await copying.ended(house, sync, 2)
