@@ -151,5 +151,13 @@ async def complete_objects(
         await database.execute(tx, _SQL["complete_objects"], *_key(reader), list(until), times, unsure_from)
 
 
+async def read_objects(
+    tx: Connection, reader: Reader, names: Collection[str], until: datetime, unsure_from: datetime
+) -> None:
+    """The same of objects of which windows are recorded until then, and nothing was heard: one that was found
+    silent stays so, `unsure_from` then at the earliest."""
+    await database.execute(tx, _SQL["read_objects"], *_key(reader), list(names), until, unsure_from)
+
+
 def _key(reader: Reader) -> tuple[UUID, str, str]:
     return (reader.integration_id, reader.org_id, reader.transport)

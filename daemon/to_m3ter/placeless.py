@@ -44,8 +44,8 @@ class Placeless:
         async with transaction(db) as tx:
             await windows.record(tx, reader, opened)
             await checkpoints.complete(tx, reader, known, measure.now)
-            told = dict.fromkeys(self.watched.objects_on(known), measure.now)
-            await checkpoints.complete_objects(tx, reader, told)
+            names, unsure_from = self.watched.objects_on(known), measure.now - measure.overlap
+            await checkpoints.read_objects(tx, reader, names, measure.now, unsure_from)
         left_out = {each.object_name for each in opened if not each.checks_missing}
         self.owed = {each: left_out.intersection(self.watched.objects[each]) for each in known}
 

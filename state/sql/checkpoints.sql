@@ -115,3 +115,16 @@ FROM (
 ) AS c
 WHERE o.integration_id = $1 AND o.org_id = $2 AND o.transport = $3 AND o.object_name = c.object_name
   AND o.complete_until <= c.until;
+
+-- read_objects --
+-- Objects ($4) of which all is in windows until $5; of one that was silent, what is stamped from $6 on may come later
+UPDATE object_checkpoints AS o SET complete_until = $5,
+    unsure_from = CASE WHEN o.unsure_from IS NOT NULL THEN greatest(o.unsure_from, $6) END
+FROM (
+    SELECT object_name FROM object_checkpoints
+    WHERE integration_id = $1 AND org_id = $2 AND transport = $3 AND object_name = ANY($4::text[])
+    ORDER BY object_name
+    FOR UPDATE
+) AS c
+WHERE o.integration_id = $1 AND o.org_id = $2 AND o.transport = $3 AND o.object_name = c.object_name
+  AND o.complete_until <= $5;

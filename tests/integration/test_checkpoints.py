@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from state import checkpoints, database, field_mappings, integrations
-from state.checkpoints import Position, Reader, Step
+from state.checkpoints import Known, Position, Reader, Step
 from state.database import Pool
 from state.models import Integration
 from tests.integration.state_rows import ORG, new_integration
@@ -210,3 +210,21 @@ async def test_in_another_org_it_begins_when_it_was_connected_there(
     )
     later = await begun(db, Reader(integration.integration_id, ELSEWHERE))
     assert later.since == moved.updated_at > first.since
+
+
+async def test_an_object_that_was_silent_stays_so_when_it_is_read_until_something_is_heard_of_it(
+    db: Pool, reader: Reader
+) -> None:
+    since, hour = (await begun(db, reader)).since, timedelta(hours=1)
+    async with database.transaction(db) as tx:
+        await checkpoints.follow_objects(tx, reader, {"Account": [ACCOUNTS], "Order": [ORDERS]})
+        await checkpoints.complete_objects(tx, reader, {"Account": since + hour}, since)
+        for number in (2, 3):
+            until = since + number * hour
+            await checkpoints.read_objects(tx, reader, ["Account", "Order"], until, until - hour)
+            found = await checkpoints.objects(tx, reader)
+            assert found == {"Account": Known(until, until - hour), "Order": Known(until)}
+        await checkpoints.read_objects(tx, reader, ["Account"], since, since - hour)
+        assert await checkpoints.objects(tx, reader) == found, "never lowered"
+        await checkpoints.complete_objects(tx, reader, {"Account": since + 4 * hour})
+        assert (await checkpoints.objects(tx, reader))["Account"] == Known(since + 4 * hour)

@@ -1,6 +1,6 @@
 """One object of a channel is not told while others are: it is found by itself, and what came late besides."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +27,8 @@ from tests.integration.listening import (
 from tests.sandboxes import LocalSandbox, Sandbox
 
 DEALS, OWN = "/data/Deals__chn", "/data/OpportunityLineItemChangeEvent"
+EVENT = "/event/Deal_Closed__e"
+POINTED = {EVENT: 'object = "Opportunity", record_id = "Opportunity_Id__c"'}
 PATIENT = timedelta(minutes=15)
 DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(milliseconds=100)))
 HOUR = timedelta(hours=1)
@@ -46,11 +48,10 @@ async def house(
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[House]:
     await members(sandbox, "Opportunity", "OpportunityLineItem")
-    text = (
-        presets.text("opportunity")
-        + "\n[channels]\n"
-        + "".join(f'"{name}" = {{}}\n' for name in request.param)
-    )
+    fields = {"Opportunity_Id__c": {"type": "string", "length": 18}}
+    sandbox.running.org.schema.declare({"Deal_Closed__e": {"fields": fields}})
+    table = "".join(f'"{name}" = {{ {POINTED.get(name, "")} }}\n' for name in request.param)
+    text = presets.text("opportunity") + f"\n[channels]\n{table}"
     async with houses.built(sandbox, db, database_url, tmp_path, text) as built:
         yield built
 
@@ -149,27 +150,9 @@ async def complete_beyond(house: House, moment: datetime) -> bool:
 async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_was_read_is_read_once_more(
     house: House, deal: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, transaction = Salesforce.now, timedelta(minutes=8)
-    control = house.sandbox.salesforce_control
-
-    async def later(self: Salesforce) -> datetime | None:
-        moment = await real(self)
-        return moment and moment + transaction
-
     async with listening(house, manner=DOUBTFUL):
         await placed(house, deal, line)
-        await advance(house, timedelta(seconds=2))
-        await control.fault("tell_as", **{"as": "nothing", "times": 100})
-        await control.clear_journal()
-        await touch(house, "Opportunity", deal, {"NextStep": "never told"})
-        monkeypatch.setattr(Salesforce, "now", later)
-        await advance(house, timedelta(seconds=5))
-        await until(lambda: windows(house, "silent"))
-        await until(lambda: has_shaken_hands(house))
-        monkeypatch.undo()
-        await house.db.execute("DELETE FROM rereads")  # it was read, and did not hold this:
-        await touch(house, "Opportunity", deal, {"NextStep": "stamped eight minutes before, never told"})
-        await advance(house, timedelta(minutes=50))
+        await committed_after_an_alarm(house, deal, monkeypatch, partial(has_shaken_hands, house))
         [found] = await until(lambda: windows(house, "silent"))
         assert await is_covered(house, deal)
         assert found.until_at is not None
@@ -178,6 +161,46 @@ async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_w
         await until(lambda: complete(house))
         assert "may have been committed" in found.detail, "the channel was called deaf already"
         assert len(await windows(house)) == 1, "it is read once more, and not again and again"
+
+
+@pytest.mark.parametrize("house", [(DEALS, EVENT)], indirect=True, ids=["an event that never came"])
+async def test_a_silent_object_is_not_trusted_because_a_channel_without_a_place_was_subscribed(
+    house: House, deal: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listening(house, manner=DOUBTFUL):
+        await placed(house, deal, line)
+        await committed_after_an_alarm(house, deal, monkeypatch, partial(windows, house, "first start"))
+        await until(lambda: windows(house, "silent"))
+        assert await is_covered(house, deal)
+
+
+async def committed_after_an_alarm(
+    house: House,
+    deal: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_heard_anew: Callable[[], Awaitable[object]],
+) -> None:
+    """An Opportunity is told no more, and one change of it is found. Another, stamped before that was found,
+    is committed once all that was opened then was read."""
+    real, transaction = Salesforce.now, timedelta(minutes=8)
+    control = house.sandbox.salesforce_control
+
+    async def later(self: Salesforce) -> datetime | None:
+        moment = await real(self)
+        return moment and moment + transaction
+
+    await advance(house, timedelta(seconds=2))
+    await control.fault("tell_as", **{"as": "nothing", "times": 100})
+    await control.clear_journal()
+    await touch(house, "Opportunity", deal, {"NextStep": "never told"})
+    monkeypatch.setattr(Salesforce, "now", later)
+    await advance(house, timedelta(seconds=5))
+    await until(lambda: windows(house, "silent"))
+    await until(is_heard_anew)
+    monkeypatch.undo()
+    await house.db.execute("DELETE FROM rereads")  # it was read, and did not hold this:
+    await touch(house, "Opportunity", deal, {"NextStep": "stamped eight minutes before, never told"})
+    await advance(house, timedelta(minutes=50))
 
 
 async def test_what_was_changed_between_an_alarm_and_its_being_heard_again_is_read(
