@@ -49,12 +49,18 @@ async def gone(db: Db, integration_id: UUID, salesforce_ids: Collection[str]) ->
     await database.execute(db, _SQL["gone"], integration_id, list(salesforce_ids))
 
 
+async def forget_unnamed(db: Db, integration_id: UUID) -> None:
+    """Those of these Accounts, told to any entity data sync in its org, that no m3ter account is any more."""
+    await database.execute(db, _SQL["forget_unnamed"], integration_id)
+
+
 async def gone_after(db: Db, integration_id: UUID, salesforce_id: str, limit: int) -> list[str]:
-    """The next of these Accounts in the order of their ids; "" is before the first."""
+    """The next of these Accounts, told to any entity data sync in its org, in the order of their ids; "" is
+    before the first."""
     rows = await database.fetch(db, _SQL["gone_after"], integration_id, salesforce_id, limit)
     return [row["record_id"] for row in rows]
 
 
 async def back(db: Db, integration_id: UUID, salesforce_ids: Collection[str]) -> None:
-    """Of these Accounts Salesforce has some again."""
+    """Of these Accounts its org has some again: no entity data sync there is to leave them out."""
     await database.execute(db, _SQL["back"], integration_id, list(salesforce_ids))

@@ -122,8 +122,8 @@ class _Look:
         org, or of another m3ter, count for nothing: a run forgets them."""
         self._is_elsewhere = await belonging.is_elsewhere(self._place)
         self._mapper = await describing.mapper(self._place)
-        self.reader.calls += await gone_accounts.look_again(self._place)
         self._cost.m3ter_calls += await standard.refresh(self._place)
+        self.reader.calls += await gone_accounts.look_again(self._place, self.reader.may_call)
         met: set[str] = set()
         async for entities in self._pages():
             met |= {keeping.id_of(entity) for entity in entities}

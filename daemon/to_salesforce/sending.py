@@ -78,19 +78,26 @@ class Sender:
         self, rows: Sequence[Waiting], results: list[RowResult]
     ) -> list[RowResult]:
         """A standard Account that was deleted or merged stops no copy: it waits on without that lookup."""
-        lookups = self._place.target.derived("salesforce_account")
-        dead = {
-            row.m3ter_id: row
-            for row, result in zip(rows, results, strict=True)
-            if result.code in _DEAD and any((row.payload or {}).get(name) for name in lookups)
-        }
-        if not dead:
+        doubtful = [
+            row for row, result in zip(rows, results, strict=True) if self._may_be_for_account(row, result)
+        ]
+        if not doubtful:
             return results
-        await gone_accounts.leave_out(self._place, dead.values())
+        waiting = await gone_accounts.leave_out(self._place, doubtful)
         return [
-            RowResult("", False, False, UNPROCESSED, result.message) if row.m3ter_id in dead else result
+            RowResult("", False, False, UNPROCESSED, result.message) if row.m3ter_id in waiting else result
             for row, result in zip(rows, results, strict=True)
         ]
+
+    def _may_be_for_account(self, row: Waiting, result: RowResult) -> bool:
+        """Salesforce seldom tells which of the lookups leads nowhere."""
+        named = [
+            name
+            for name in self._place.target.derived("salesforce_account")
+            if row.payload and row.payload.get(name)
+        ]
+        told = {name.lower() for name in result.fields}
+        return result.code in _DEAD and any(not told or name.lower() in told for name in named)
 
     async def _send(self, rows: Sequence[Waiting]) -> list[RowResult]:
         salesforce, target = self._place.org.salesforce, self._place.target

@@ -45,11 +45,32 @@ INSERT INTO record_states (integration_id, record_id, criterion_held, is_gone)
 SELECT $1, g.record_id, false, true FROM unnest($2::text[]) AS g (record_id)
 ORDER BY g.record_id ON CONFLICT DO NOTHING;
 
+-- forget_unnamed --
+-- Of what was said so to any entity data sync in the org of $1, those that no m3ter account is any more
+DELETE FROM record_states WHERE (integration_id, record_id) IN (
+    SELECT r.integration_id, r.record_id
+    FROM entity_syncs s JOIN entity_syncs o USING (salesforce_org_id) JOIN record_states r ON r.integration_id = o.integration_id
+    WHERE s.integration_id = $1 AND r.is_gone
+      AND NOT EXISTS (SELECT FROM standard_accounts a WHERE a.salesforce_id = r.record_id)
+      AND NOT EXISTS (SELECT FROM external_mappings m WHERE m.external_id = r.record_id
+          AND m.m3ter_entity = 'Account' AND m.external_table = 'Account')
+    ORDER BY r.integration_id, r.record_id
+    FOR UPDATE OF r
+);
+
 -- gone_after --
--- Of those the first $3 after the id $2
-SELECT record_id FROM record_states WHERE integration_id = $1 AND record_id > $2 AND is_gone
-ORDER BY record_id LIMIT $3;
+-- The first $3 of the others after the id $2
+SELECT DISTINCT r.record_id
+FROM entity_syncs s JOIN entity_syncs o USING (salesforce_org_id) JOIN record_states r ON r.integration_id = o.integration_id
+WHERE s.integration_id = $1 AND r.record_id > $2 AND r.is_gone
+ORDER BY r.record_id LIMIT $3;
 
 -- back --
 -- Of those $2 are there again
-DELETE FROM record_states WHERE integration_id = $1 AND record_id = ANY($2::text[]);
+DELETE FROM record_states WHERE (integration_id, record_id) IN (
+    SELECT r.integration_id, r.record_id
+    FROM entity_syncs s JOIN entity_syncs o USING (salesforce_org_id) JOIN record_states r ON r.integration_id = o.integration_id
+    WHERE s.integration_id = $1 AND r.record_id = ANY($2::text[])
+    ORDER BY r.integration_id, r.record_id
+    FOR UPDATE OF r
+);

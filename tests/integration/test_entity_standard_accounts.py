@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from connectors.sandbox.m3ter.tables import Page, Table
-from state import database, insights, record_states
+from state import database, record_states
 from state.entity_models import EntityType
 from state.models import RecordState
 from tests.acceptance import entity_customers as customers
 from tests.acceptance.house import House, until
 from tests.integration import copying, lagging
-from tests.integration.dry_running import told
 
 ACCOUNT = EntityType.ACCOUNT
 LIST = "m3ter list externalmappings"
@@ -178,44 +177,3 @@ async def test_an_account_known_to_be_gone_from_salesforce_is_not_named(house: H
     await mapped(house, m3ter_id, winner)
     await copying.once(house, sync)
     assert await lookup(house, m3ter_id) == winner
-
-
-async def test_an_account_that_salesforce_says_is_gone_is_named_again_once_it_is_undeleted(
-    house: House,
-) -> None:
-    (m3ter_id,) = await copying.load(house, "Account", copying.rows(1))
-    record_id = await standard(house)
-    await mapped(house, m3ter_id, record_id)
-    await house.salesforce("DELETE", f"/sobjects/Account/{record_id}")
-    sync = await copying.added(house, ACCOUNT)
-    run = await copying.once(house, sync)
-    assert (run.written, run.created, run.refused) == (1, 1, 0)
-    assert await lookup(house, m3ter_id) is None
-    assert (await told(house, sync))[0] == []
-    await house.sandbox.salesforce_control.clear_journal()
-    assert (await copying.once(house, sync)).differing == 0
-    assert list(await copying.calls(house)) == ["GET /query"]  # whether it is there again
-    assert (await insights.explain(house.db, record_id)).states == ()  # no sync of its own remembers it
-
-    await house.sandbox.salesforce_control.call("POST", "org/undelete", {"ids": [record_id]})
-    (difference,), _ = await told(house, sync)
-    assert difference.fields == {"Salesforce_Account__c": (None, record_id)}
-    assert difference.action == "update"
-    assert (await copying.once(house, sync)).written == 1
-    assert await lookup(house, m3ter_id) == record_id
-    await house.sandbox.salesforce_control.clear_journal()
-    assert (await copying.once(house, sync)).differing == 0
-    assert not await copying.calls(house)
-
-
-async def test_one_that_is_undeleted_before_the_next_scan_is_named_again(house: House) -> None:
-    (m3ter_id,) = await copying.load(house, "Account", copying.rows(1))
-    record_id = await standard(house)
-    await mapped(house, m3ter_id, record_id)
-    await house.salesforce("DELETE", f"/sobjects/Account/{record_id}")
-    sync = await copying.added(house, ACCOUNT)
-    await copying.once(house, sync)
-    assert await lookup(house, m3ter_id) is None
-    await house.sandbox.salesforce_control.call("POST", "org/undelete", {"ids": [record_id]})
-    assert (await copying.once(house, sync)).written == 1
-    assert await lookup(house, m3ter_id) == record_id
