@@ -169,11 +169,12 @@ class Doubt:
     async def _complete(
         self, tx: Connection, positions: Mapping[str, Position], name: str, known: Known
     ) -> None:
-        """The object is; a channel of it is complete until the first of its objects is not."""
+        """The object is; a channel of it that is heard is complete until the first of its objects is not."""
         reader, watched = self.listener.reader, self.listener.watched
-        for channel in sorted(positions):
+        heard = telling.known_by_objects(watched).intersection(self.channels, positions)
+        for channel in sorted(heard):
             names, every = watched.objects[channel], {**positions[channel].objects, name: known}
-            if channel not in watched.pointers and name in names and every.keys() >= set(names):
+            if name in names and every.keys() >= set(names):
                 least = min(every[each].complete_until for each in names)
                 await checkpoints.complete(tx, reader, [channel], least)
         await checkpoints.complete_objects(tx, reader, {name: known.complete_until}, known.unsure_from)

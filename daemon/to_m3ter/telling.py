@@ -27,6 +27,16 @@ def tellers(watched: Watch) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def known_by_objects(watched: Watch) -> set[str]:
+    """The channels that are complete when their objects are: none of these is told on others in its place."""
+    found = tellers(watched)
+    return {
+        channel
+        for channel in watched.channels
+        if channel not in watched.pointers and all(len(found[name]) == 1 for name in watched.objects[channel])
+    }
+
+
 def told(events: Iterable[Event], watched: Watch) -> dict[str, datetime | None]:
     """The objects that a batch tells of on channels that owe it, with the latest commit that it tells, if it
     says when that was."""

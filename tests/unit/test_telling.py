@@ -55,6 +55,13 @@ def test_a_channel_whose_events_are_no_changes_owes_none() -> None:
     assert telling.tellers(watched(TOPIC, LINES)) == {"OpportunityLineItem": (LINES,)}
 
 
+def test_a_channel_is_known_by_its_objects_where_no_other_tells_of_them_in_its_place() -> None:
+    assert telling.known_by_objects(watched()) == {DEALS, LINES}
+    assert telling.known_by_objects(watched(CUSTOM, LINES)) == {CUSTOM, LINES}
+    assert telling.known_by_objects(watched(ALL, CUSTOM, DEALS)) == {DEALS}
+    assert telling.known_by_objects(watched(TOPIC, LINES)) == {LINES}
+
+
 def test_a_batch_tells_of_an_object_up_to_its_latest_commit_on_the_channel_that_owes_it() -> None:
     batch = [
         event(CUSTOM, "Opportunity", AT + timedelta(seconds=1)),
