@@ -1,7 +1,7 @@
 """A record's whole graph from Salesforce in one call, and the reason when there is none."""
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -63,10 +63,20 @@ async def read(salesforce: Salesforce, mapping: Mapping, record_id: str) -> Reco
 
 async def parent_of(salesforce: Salesforce, line: Named, parent_field: str) -> str | None:
     """The 18-character id of the record a line belongs to, also of a deleted line; None if there is none."""
-    query = f"SELECT {parent_field} FROM {line.object_name} WHERE Id = '{line.record_id}'"  # noqa: S608 - names and id are checked
-    record = await _first(salesforce, query, include_deleted=True)
-    parent = (record or {}).get(parent_field)
-    return to_id18(parent) if isinstance(parent, str) and parent else None
+    found = await parents_of(salesforce, line.object_name, [line.record_id], parent_field)
+    return found.get(line.record_id)
+
+
+async def parents_of(
+    salesforce: Salesforce, object_name: str, record_ids: Collection[str], parent_field: str
+) -> dict[str, str]:
+    """The same of many lines: line to parent. Those that are gone or have no parent are not in it."""
+    found: dict[str, str] = {}
+    for listed in _listed(record_ids):
+        query = f"SELECT Id, {parent_field} FROM {object_name} WHERE Id IN ({listed})"  # noqa: S608 - names and ids are checked
+        async for page in salesforce.query(query, include_deleted=True):
+            found |= {to_id18(row["Id"]): to_id18(row[parent_field]) for row in page if row.get(parent_field)}
+    return found
 
 
 async def _first(
@@ -144,13 +154,18 @@ async def deleted(
     """Which of these records are in the recycle bin, and since when. A record that is merely hidden from the
     integration user, or has another parent now, is not among them."""
     found: dict[str, datetime] = {}
-    ids = sorted(record_ids)
-    for first in range(0, len(ids), _AT_ONCE):
-        listed = ", ".join(f"'{to_id18(each)}'" for each in ids[first : first + _AT_ONCE])
+    for listed in _listed(record_ids):
         query = f"SELECT Id, SystemModstamp FROM {object_name} WHERE IsDeleted = true AND Id IN ({listed})"  # noqa: S608 - names and ids are checked
         async for page in salesforce.query(query, include_deleted=True):
             found |= {to_id18(row["Id"]): _moment(row) for row in page}
     return found
+
+
+def _listed(record_ids: Collection[str]) -> Iterator[str]:
+    """As many of them at once as a query takes."""
+    ids = sorted(record_ids)
+    for first in range(0, len(ids), _AT_ONCE):
+        yield ", ".join(f"'{to_id18(each)}'" for each in ids[first : first + _AT_ONCE])
 
 
 def _unreadable(error: RejectedError, mapping: Mapping, record_id: str) -> RejectedError:

@@ -58,7 +58,7 @@ def watch(integration_id: UUID, mapping: document.Mapping, revision: int | None 
 class Heard:
     """One change, and the parent that the event itself names, if it does.
 
-    `is_unclear`: the event names a parent, but not by a record id. `event`: what tells whether we made the
+    `is_unclear`: where the line is now the event does not tell. `event`: what tells whether we made the
     change ourselves; None where the event does not tell the whole change.
     """
 
@@ -176,14 +176,25 @@ def _heard(event: ChangeEvent, object_name: str, record_id: str, watched: Watch)
         committed_at=event.committed_at,
     )
     content = None if event.channel in watched.pointers else event
-    return Heard(change, named, bool(given) and named is None, content)
+    is_unclear = field_name is not None and named is None and _is_untold(event, field_name, content)
+    return Heard(change, named, is_unclear, content)
+
+
+def _is_untold(event: ChangeEvent, field_name: str, content: ChangeEvent | None) -> bool:
+    """Whether an event that names no parent may be of a line that moved.
+
+    One that tells the whole change has the field, if it changed: with the record, or empty.
+    """
+    if field_name in event.payload:
+        return bool(event.payload[field_name])
+    return content is None or event.change_type.startswith(GAP) or field_name in event.changed_fields
 
 
 def lead(heard: Heard, remembered: Mapping[str, str], watched: Watch) -> list[tuple[str, str]]:
     """Which records, (object, id), the inbox is to have for one changed line.
 
-    Its parents: the one that its event names and the one that it was last seen with. A line whose parent is
-    unknown goes in itself, and the worker asks for the parent.
+    Its parents: the one that it has now, as its event or Salesforce says, and the one that it was last seen
+    with. A line whose parent is unknown or unclear goes in itself, and the worker asks for the parent.
     """
     line = heard.change
     parents = {heard.named, remembered.get(line.record_id)} - {None}

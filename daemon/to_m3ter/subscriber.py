@@ -17,7 +17,7 @@ from daemon import retries, waiting
 from daemon.clients import Org
 from daemon.retries import Policy
 from daemon.standing import Standing
-from daemon.to_m3ter import coverage, guarding, intake, placeless, silence, telling, windows
+from daemon.to_m3ter import coverage, guarding, intake, moving, placeless, silence, telling, windows
 from daemon.to_m3ter.intake import Heard, Missed, Watch
 from daemon.to_m3ter.placeless import Placeless
 from daemon.to_m3ter.silence import Doubt, Quiet
@@ -203,11 +203,12 @@ class Subscriber:
         unread = {each.channel for each in found.missed if each.cause == "undecodable"}
         now = await coverage.now(self.db, self.org) if unread else None
         told = {name: at for name, at in telling.told(batch.events, self.watched).items() if at}
+        heard = await moving.asked(self.org.salesforce, found.heard, self.watched)
         async with transaction(self.db) as tx:
             await self._read_again(tx, reader, found.missed)
             await silence.heard_again(tx, reader, self.watched, told)
             await without.look_up(tx, reader, found.steps, self.timings.overlap)
-            await self._receive(tx, reader.org_id, found.heard)
+            await self._receive(tx, reader.org_id, heard)
             for gap in found.gaps.values():
                 named = (gap.object_name, gap.records, gap.detail, gap.channel)
                 await rereads.note_gap(tx, reader.integration_id, reader.org_id, *named)

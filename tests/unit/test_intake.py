@@ -10,6 +10,7 @@ import pytest
 from connectors.salesforce.models import ChangeEvent, UndecodableEvent
 from daemon.to_m3ter import intake, presets
 from daemon.to_m3ter.mapping import document
+from daemon.to_m3ter.mapping.channels import Pointer
 from state.checkpoints import Step
 
 CHANNEL = "/data/OpportunityChangeEvent"
@@ -145,3 +146,26 @@ def test_of_a_line_whose_parent_is_no_record_id_the_worker_asks_for_it(remembere
     assert [each.change.record_id for each in found.heard] == [LINE, OPPORTUNITY]
     led = intake.lead(found.heard[0], remembered, WATCHED)
     assert led == [*(("Opportunity", each) for each in remembered.values()), ("OpportunityLineItem", LINE)]
+
+
+@pytest.mark.parametrize(
+    ("more", "is_unclear"),
+    [
+        ({"change_type": "GAP_UPDATE"}, True),
+        ({"change_type": "GAP_DELETE"}, True),
+        ({"channel": "/topic/Lines"}, True),
+        ({"changed_fields": ("Quantity", "OpportunityId")}, True),
+        ({"changed_fields": ("Quantity",)}, False),
+        ({"change_type": "DELETE"}, False),
+        ({"channel": "/topic/Lines", "payload": {"OpportunityId": OPPORTUNITY}}, False),
+        ({"changed_fields": ("OpportunityId",), "payload": {"OpportunityId": None}}, False),
+    ],
+)
+def test_an_event_that_does_not_tell_whether_a_line_moved_leaves_its_parent_to_be_asked_for(
+    more: dict[str, Any], is_unclear: bool
+) -> None:
+    watched = replace(WATCHED, pointers={"/topic/Lines": Pointer(object="OpportunityLineItem")})
+    [line, parent] = intake.sort(
+        [event("OpportunityLineItem", LINE, **more), event("Opportunity", OPPORTUNITY, **more)], watched
+    ).heard
+    assert (line.is_unclear, parent.is_unclear) == (is_unclear, False)
