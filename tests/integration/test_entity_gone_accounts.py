@@ -1,12 +1,16 @@
 """A standard Account that Salesforce no longer has: left out of copies while it is gone, and no other is."""
 
+import asyncio
+from datetime import timedelta
+
 import pytest
 
-from daemon.to_salesforce import dry_run
+from daemon.to_salesforce import budget, dry_run, gone_accounts
 from daemon.to_salesforce.dry_run import Cost
-from state import entity_copies, insights, integrations
-from state.entity_models import EntityType
-from tests.acceptance.house import House
+from daemon.to_salesforce.turn import Turn
+from state import database, entity_copies, entity_runs, health, insights, integrations
+from state.entity_models import EntitySync, EntityType, RunCause
+from tests.acceptance.house import House, until
 from tests.integration import copying
 from tests.integration.dry_running import at_work, told, until_reserve
 from tests.integration.test_entity_standard_accounts import lookup, mapped, standard
@@ -142,6 +146,15 @@ async def test_one_that_m3ter_names_no_more_is_not_asked_for_again(house: House)
     assert not await copying.calls(house)
 
 
+async def turn_of(house: House, sync: EntitySync) -> Turn:
+    await entity_runs.ask(house.db, sync.integration.integration_id, RunCause.MANUAL)
+    async with database.transaction(house.db) as tx:
+        lease = timedelta(seconds=0)
+        claim = await entity_runs.claim(tx, sync.integration.integration_id, worker="test", lease=lease)
+    assert claim is not None
+    return Turn(claim, asyncio.Event(), [])
+
+
 async def test_whether_one_is_there_again_is_not_asked_with_calls_that_are_left_to_others(
     house: House,
 ) -> None:
@@ -154,10 +167,33 @@ async def test_whether_one_is_there_again_is_not_asked_with_calls_that_are_left_
     async with at_work(house, sync) as place:
         await place.org.salesforce.limits()
         assert await until_reserve(dry_run.dry_run(place, Cost())) == []
+        await gone_accounts.read(place, await turn_of(house, sync))  # a scan goes on without
     assert not await copying.calls(house)
     await used(house, 0)
-    assert (await copying.once(house, sync)).written == 1
+    async with copying.copying(house):
+        assert (await copying.ended(house, sync, 2)).written == 1  # the one that was begun here
     assert await lookup(house, m3ter_id) == record_id
+
+
+async def test_no_run_asks_whether_one_is_gone_with_calls_that_are_left_to_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "LOOK_AGAIN", timedelta(milliseconds=50))
+    m3ter_id, _ = await with_dead_account(house)
+    sync = await copying.added(house, ACCOUNT)
+    await used(house, 899)
+    await house.sandbox.salesforce_control.clear_journal()
+
+    async def waits() -> bool:
+        told = [each.subject for each in await health.all(house.db) if not each.is_well]
+        return told == ["entity budget:Account"]
+
+    async with copying.copying(house):
+        await until(waits)
+        assert "GET /query" not in await copying.calls(house)
+        await used(house, 0)
+        assert (await copying.ended(house, sync)).written == 1
+    assert await lookup(house, m3ter_id) is None
 
 
 QUERIES = {"path": "*/query"}
