@@ -75,12 +75,17 @@ async def choose(db: Db, links: Links, wish: Wish) -> Connected | SyncResult:
     connected = [each for each in found if each is not None]
     if not connected:
         raise unconnected(await lacking(db))
-    try:
-        kinds = [(each, await _kind(each, wish.record_id)) for each in connected]
-    except SyncError as error:
-        return outcomes.failed(error.message, error.instruction)
+    kinds: list[tuple[Connected, str | None]] = []
+    unasked: list[SyncError] = []
+    for each in connected:
+        try:
+            kinds.append((each, await _kind(each, wish.record_id)))
+        except SyncError as error:  # it may have nothing to do with this record
+            unasked.append(error)
     own = [each for each, kind in kinds if kind == each.mapping.parent]
     fitting = own or [each for each, kind in kinds if kind is not None]
+    if unasked and not fitting:
+        return outcomes.failed(unasked[0].message, unasked[0].instruction)
     preferred = [each for each in fitting if each.integration.enabled] or fitting
     return preferred[0] if len(preferred) == 1 else _unclear(wish.record_id, preferred, connected)
 
@@ -93,7 +98,9 @@ async def sync(db: Db, manner: Manner, chosen: Connected, record_id: str) -> Syn
     try:
         kind = await _kind(chosen, record_id)
     except SyncError as error:
-        return outcomes.failed(error.message, error.instruction)
+        if chosen.mapping.parent in PREFIXES:  # it is none of these, and may be a line
+            return outcomes.failed(error.message, error.instruction)
+        kind = await _presumed_kind(db, chosen, record_id)
     if kind is None:
         return _unfit(record_id, chosen)
     result = await _seen_through(db, manner, chosen, Named(kind, record_id))
@@ -150,6 +157,13 @@ async def _kind(connected: Connected, record_id: str) -> str | None:
         if record_id.startswith(prefix):
             return name
     return None
+
+
+async def _presumed_kind(db: Db, connected: Connected, record_id: str) -> str:
+    """What the record is taken for while Salesforce does not say, so that the wish is kept in the inbox."""
+    rows = await inbox.find(db, record_id=record_id)
+    own = [row.object_name for row in rows if row.integration_id == connected.integration.integration_id]
+    return own[0] if own else connected.mapping.parent
 
 
 async def _described_prefix(salesforce: Salesforce, object_name: str) -> str:

@@ -212,3 +212,52 @@ async def test_a_record_of_another_kind_is_not_taken_for_one_of_the_integration_
     assert "integration agreements does not sync (it syncs: Opportunity)" in result.message
     (row,) = await inbox.find(house.db)
     assert (row.status, row.object_name) == (InboxStatus.SET_ASIDE, "Account")
+
+
+async def other(house: House, name: str, text: str) -> None:
+    """One more integration of the same systems, with this field mapping."""
+    saved, one = await field_mappings.save(house.db, name, text), house.integration
+    credentials = {
+        "salesforce_credential_id": one.salesforce_credential_id,
+        "m3ter_credential_id": one.m3ter_credential_id,
+    }
+    new = NewIntegration(name, one.flow, saved.field_mapping_id, **credentials, enabled=True)
+    await integrations.add(house.db, new)
+
+
+SITES = """
+[lines.Sites]
+object = "Hidden_Site__c"
+parent_field = "Account__c"
+"""
+
+
+async def test_an_object_that_another_integration_may_not_see_stops_no_record_but_its_own(
+    house: House, deal: str
+) -> None:
+    text = presets.text("account").replace('name = "account"', 'name = "sites"', 1)
+    await other(house, "sites", text.replace("[objects.Account]", f"{SITES}\n[objects.Account]", 1))
+    assert (await house.sync(deal)).success
+    assert (await house.sync(await account_of(house, deal))).success
+    assert "requested resource does not exist" in await failure(house, "a0XS900000795MN")
+
+
+DEALS = presets.text("opportunity").replace('name = "opportunity"', 'name = "deals"', 1)
+DEALS = DEALS.replace('parent = "Opportunity"', 'parent = "Deal__c"')
+DEAL = "a0XS900000795MNMAY"
+
+
+@pytest.mark.parametrize("kept_as", [None, "Deal__c", "OpportunityLineItem"])
+async def test_a_record_whose_kind_cannot_be_asked_for_is_kept_for_the_integration_named(
+    house: House, kept_as: str | None
+) -> None:
+    await other(house, "deals", DEALS)
+    integration = await integrations.get(house.db, "deals")
+    if kept_as:
+        await inbox.put(house.db, integration.integration_id, kept_as, DEAL, cause=Cause.CHANGE)
+    await house.sandbox.salesforce_control.fault("status", match={"path": "*/services/data/*"}, status=503)
+    result = await app.sync_one(house.settings, [DEAL], "deals")
+    assert not result.success
+    (row,) = await inbox.find(house.db)
+    assert (row.integration_name, row.cause) == ("deals", Cause.MANUAL)
+    assert (row.object_name, row.record_id) == (kept_as or "Deal__c", DEAL)
