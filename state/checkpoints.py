@@ -102,12 +102,19 @@ async def follow(tx: Connection, reader: Reader, channels: Collection[str], new:
     await database.execute(tx, _SQL["forget"], *_key(reader), list(channels))
 
 
-async def follow_objects(tx: Connection, reader: Reader, tellers: Mapping[str, Collection[str]]) -> None:
-    """All the objects wanted, each with the channels that tell of it: new ones begin where these are."""
+async def follow_objects(
+    tx: Connection, reader: Reader, tellers: Mapping[str, Collection[str]], ahead: timedelta = timedelta(0)
+) -> dict[str, datetime]:
+    """All the objects wanted, each with the channels that tell of it; gives those that are new.
+
+    They begin where these channels are complete. These may have been heard already, for other objects that
+    were watched before: then no later than they are owed. `ahead`: as in `begin`.
+    """
     pairs = [(name, channel) for name, told_on in tellers.items() for channel in told_on]
     values = ([name for name, _ in pairs], [channel for _, channel in pairs])
-    await database.execute(tx, _SQL["begin_objects"], *_key(reader), *values)
+    rows = await database.fetch(tx, _SQL["begin_objects"], *_key(reader), *values, ahead)
     await database.execute(tx, _SQL["forget_objects"], *_key(reader), list(tellers))
+    return {row["object_name"]: row["complete_until"] for row in rows}
 
 
 async def followed(tx: Connection, reader: Reader, revision: int | None) -> None:

@@ -138,11 +138,13 @@ class Doubt:
         return bool(deaf)
 
     async def _is_deaf(self, name: str, measure: Measure) -> bool:
-        """Whether it changed, up to a little before now, and that was not heard."""
+        """Whether it changed, up to a little before now, and that was not heard; or nobody knows."""
         listener, channel = self.listener, self._tellers[name]
         settled, over = measure.now - SETTLED, measure.now - measure.overlap
         known = (await checkpoints.objects(listener.db, listener.reader)).get(name)
-        if known is None or known.complete_until >= settled:
+        if known is None:
+            return True  # an older mapping's process forgot it: it begins anew with the next session
+        if known.complete_until >= settled:
             return False
         # Once everything is committed that was stamped before it was read again, that is asked for once more.
         start = known.sure_until if known.complete_until <= over else known.complete_until

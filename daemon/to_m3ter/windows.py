@@ -27,6 +27,7 @@ _FIRST = "What changed between going live and the first subscription of this cha
 _OWED = "The channel has a place now. What was deleted for good while it had none is looked for."
 _PUT_OFF = "Events named no records. What was deleted for good meanwhile is looked for once they are over."
 _LATE = "Nothing was heard of it for a while. What may have been committed meanwhile is read."
+_PASSED_OVER = "What changed between the import that added it and the first stream that went by it."
 _EVENTLESS = "The channel was subscribed anew before its first event: it had no place to go on from."
 
 
@@ -78,6 +79,11 @@ def owed(positions: Mapping[str, tuple[Position, Collection[str]]], overlap: tim
         for channel, (position, names) in positions.items()
         for name in sorted(names)
     )
+
+
+def passed_over(name: str, channel: str, start: datetime, until: datetime) -> Window:
+    """Of an object that came to be watched on a channel that was heard already."""
+    return Window(name, RereadCause.FIRST_START, _PASSED_OVER, channel, start, until + AHEAD)
 
 
 def _why(channel: str, position: Position, lost: Mapping[str, str]) -> tuple[RereadCause, str]:

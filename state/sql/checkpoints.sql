@@ -55,14 +55,21 @@ SELECT object_name, complete_until, unsure_from FROM object_checkpoints
 WHERE integration_id = $1 AND org_id = $2 AND transport = $3;
 
 -- begin_objects --
--- Objects that were not watched before ($4), from where the channels ($5) that tell of them are complete
+-- Objects that were not watched before ($4), from where the channels ($5) that tell of them are complete. Where others
+-- were, these channels were heard and passed over it: from the import that wants it. $6 as $5 of begin
 INSERT INTO object_checkpoints (integration_id, org_id, transport, object_name, complete_until)
-SELECT $1, $2, $3, w.object_name, min(k.complete_until)
+SELECT $1, $2, $3, w.object_name, least(min(k.complete_until), (
+    SELECT $6::interval + greatest(i.live_at, coalesce(i.remapped_at, f.updated_at))
+    FROM integrations i JOIN field_mappings f USING (field_mapping_id)
+    WHERE i.integration_id = $1
+      AND EXISTS (SELECT FROM object_checkpoints WHERE integration_id = $1 AND org_id = $2 AND transport = $3)
+))
 FROM unnest($4::text[], $5::text[]) AS w (object_name, channel) JOIN checkpoints k USING (channel)
 WHERE k.integration_id = $1 AND k.org_id = $2 AND k.transport = $3
 GROUP BY w.object_name
 ORDER BY w.object_name
-ON CONFLICT (integration_id, org_id, transport, object_name) DO NOTHING;
+ON CONFLICT (integration_id, org_id, transport, object_name) DO NOTHING
+RETURNING object_name, complete_until;
 
 -- forget_objects --
 -- Those that are watched no more (all but $4)
