@@ -39,11 +39,18 @@ class Later:
     counts: bool = True
 
 
-async def receive(tx: Connection, org_id: str, changes: Sequence[Change], targets: Collection[Target]) -> int:
+async def receive(
+    tx: Connection,
+    org_id: str,
+    changes: Sequence[Change],
+    targets: Collection[Target],
+    led_to: Iterable[tuple[UUID, str, str]] = (),
+) -> int:
     """Remember the changes and put their records into the inbox of each interested integration.
 
-    Gives how many were news; one heard before for the same integrations changes nothing. Meant to share its
-    transaction with the checkpoint (README, promise 1).
+    `led_to`: the records (integration, object name, id) that changes of others lead to, put with them by one
+    statement, so that all rows are locked in one order. Gives how many were news; one heard before for the
+    same integrations changes nothing. Meant to share its transaction with the checkpoint (README, promise 1).
     """
     if not changes:
         return 0
@@ -53,6 +60,7 @@ async def receive(tx: Connection, org_id: str, changes: Sequence[Change], target
     heard = await database.fetch(tx, _SQL["hear"], org_id, *_columns(changes, wanted))
     records = {(row["object_name"], row["record_id"]) for row in heard}
     rows = [(each, name, record_id) for name, record_id in records for each in wanted.get(name, ())]
+    rows += led_to
     if rows:
         await _put(tx, rows, _Wish(Cause.CHANGE))
     return len(heard)

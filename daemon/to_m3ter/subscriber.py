@@ -26,7 +26,7 @@ from state import checkpoints, inbox, record_parents, rereads
 from state.checkpoints import Reader
 from state.database import Connection, Db, transaction
 from state.errors import DatabaseUnavailable
-from state.models import Cause, Target
+from state.models import Target
 
 log = structlog.get_logger(__name__)
 
@@ -242,11 +242,11 @@ class Subscriber:
         pairs = {each.change.record_id: each.named for each in lines if each.named}
         await record_parents.remember(tx, integration_id, sorted(pairs.items()))
         target = Target(integration_id, self.watched.parent)
-        await inbox.receive(tx, org_id, [each.change for each in news], [target])
-        await inbox.receive(tx, org_id, [each.change for each in echoes], [])
         changed = (each for each in news if each.change.object_name in self.watched.lines)
         led = {record for each in changed for record in intake.lead(each, remembered, self.watched)}
-        await inbox.put_many(tx, integration_id, sorted(led), cause=Cause.CHANGE)
+        led_to = [(integration_id, *record) for record in led]
+        await inbox.receive(tx, org_id, [each.change for each in news], [target], led_to)
+        await inbox.receive(tx, org_id, [each.change for each in echoes], [])
 
     async def _lose(self, error: ReplayRejected | PlacesLost) -> None:
         """These channels have no place now; windows are opened once they are subscribed anew."""

@@ -117,9 +117,32 @@ async def test_a_line_heard_of_while_its_record_is_concluded_waits_and_holds_nob
     assert "events cannot be kept" not in [each["event"] for each in told]
 
 
+async def test_hearing_that_waits_for_one_record_holds_none_that_comes_after_it(
+    house: House, sandbox: LocalSandbox
+) -> None:
+    """A page of a re-read puts its records in the order of their ids, whether a line led to them or not."""
+    found = sorted([await opportunity(house, TELEMETRY), await opportunity(house, SEATS)])
+    (first, line_id), (last, _) = found
+    await moved(house, line_id, first)
+    for record_id in (first, last):
+        await inbox.put(
+            house.db, house.integration.integration_id, "Opportunity", record_id, cause=Cause.CHANGE
+        )
+    lock = "SELECT FROM inbox WHERE record_id = $1 FOR UPDATE NOWAIT"
+    async with listening(house):
+        async with transaction(house.db) as tx:
+            await tx.execute(lock, first)
+            with sandbox.running.org.transaction() as changes:
+                changes.update("Opportunity", last, {"NextStep": "heard"})
+                changes.update("OpportunityLineItem", line_id, {"Description": "heard"})
+            await until(lambda: _somebody_waits(house))
+            await tx.execute(lock, last)
+        await until(lambda: heard_of(house, line_id))
+
+
 async def _somebody_waits(house: House) -> bool:
     waiting = (
-        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
-        "WHERE d.datname = current_database() AND NOT l.granted"
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     return bool(await house.db.fetchval(waiting))
