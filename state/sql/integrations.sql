@@ -37,13 +37,13 @@ UPDATE integrations SET
 WHERE integration_id = $1;
 
 -- connect --
--- Give it credentials; null keeps the one it has
+-- Give it credentials; null keeps the one it has, and the same one is no new connecting to Salesforce
 UPDATE integrations SET
     salesforce_credential_id = coalesce($2, salesforce_credential_id),
     m3ter_credential_id = coalesce($3, m3ter_credential_id),
     live_at = coalesce(live_at, CASE WHEN enabled AND coalesce($2, salesforce_credential_id) IS NOT NULL
         AND coalesce($3, m3ter_credential_id) IS NOT NULL THEN now() END),
-    connected_at = CASE WHEN $2::uuid IS NULL THEN connected_at ELSE now() END,
+    connected_at = CASE WHEN $2::uuid IS NULL OR $2 = salesforce_credential_id THEN connected_at ELSE now() END,
     updated_at = now()
 WHERE integration_id = $1;
 
