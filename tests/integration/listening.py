@@ -87,8 +87,9 @@ async def positions(house: House) -> dict[str, Position]:
     return await checkpoints.get(house.db, reader(house), [OPPORTUNITIES, LINES])
 
 
-async def heard_of(house: House, record_id: str) -> bool:
-    return bool(await house.db.fetchval("SELECT count(*) FROM change_events WHERE record_id = $1", record_id))
+async def heard_of(house: House, record_id: str, times: int = 1) -> bool:
+    asked = "SELECT count(*) FROM change_events WHERE record_id = $1"
+    return bool(await house.db.fetchval(asked, record_id) >= times)
 
 
 async def wanted_by(house: House, record_id: str) -> set[str]:

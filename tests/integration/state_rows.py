@@ -58,6 +58,13 @@ async def new_integration(db: Db, name: str = "Agreements", *, enabled: bool = T
     )
 
 
+async def connected_elsewhere(db: Db, integration: Integration) -> Integration:
+    """With another Salesforce credential, which was accepted."""
+    added = await credentials.add(db, VAULT, NewCredential("another org", "salesforce", {"url": "y"}))
+    await credentials.mark_authorized(db, added.credential_id)
+    return await integrations.connect(db, integration.name, salesforce_credential_id=added.credential_id)
+
+
 async def old_integration(db: Db, name: str = "Agreements") -> UUID:
     """In a schema of the first m3sync, which the stores of now do not fit."""
     found: UUID = await db.fetchval(_OLD_INTEGRATION, name)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from state import checkpoints, credentials, database, field_mappings, integrations
+from state import checkpoints, database, field_mappings, integrations
 from state.checkpoints import Known, Position, Reader, Step
 from state.database import Pool
-from state.models import Integration, NewCredential
-from tests.integration.state_rows import ORG, VAULT, new_integration
+from state.models import Integration
+from tests.integration.state_rows import ORG, connected_elsewhere, new_integration
 
 ACCOUNTS, ORDERS = "/data/AccountChangeEvent", "/data/OrderChangeEvent"
 BOTH = [ACCOUNTS, ORDERS]
@@ -219,11 +219,6 @@ async def test_connecting_it_once_more_to_the_same_org_does_not_move_its_beginni
     await integrations.connect(db, integration.name, m3ter_credential_id=integration.m3ter_credential_id)
     later = await begun(db, Reader(integration.integration_id, ELSEWHERE))
     assert later.since == moved.updated_at
-
-
-async def connected_elsewhere(db: Pool, integration: Integration) -> Integration:
-    added = await credentials.add(db, VAULT, NewCredential("another org", "salesforce", {"url": "y"}))
-    return await integrations.connect(db, integration.name, salesforce_credential_id=added.credential_id)
 
 
 async def test_an_object_that_was_silent_stays_so_when_it_is_read_until_something_is_heard_of_it(

@@ -17,7 +17,7 @@ from state.models import Cause, Integration
 from state.rereads import RereadCause, Window
 from tests.integration import reread_scenes
 from tests.integration.reread_scenes import FROM, UNTIL, WORDS
-from tests.integration.state_rows import new_integration, record_id
+from tests.integration.state_rows import connected_elsewhere, new_integration, record_id
 from tests.integration.web_pages import Site, ready_integration, served
 
 INITIAL = Window("Opportunity", RereadCause.INITIAL)
@@ -195,8 +195,7 @@ async def test_a_window_of_an_org_that_is_connected_no_more_says_so_and_nothing_
     await checkpoints.begin(db, former, ["/data/X"])
     assert (await told(db))[0].endswith(": 0 of 7 read")
 
-    connecting = {"salesforce_credential_id": agreements.salesforce_credential_id}
-    await integrations.connect(db, key, **connecting)
+    await connected_elsewhere(db, agreements)
     await checkpoints.begin(db, other, ["/data/X"])
     assert (await told(db))[0].endswith(": 0 read, waits until its org 00D000000000001EAA is connected again")
     (found,) = await insights.statuses(db)
@@ -206,5 +205,6 @@ async def test_a_window_of_an_org_that_is_connected_no_more_says_so_and_nothing_
         (),
     )
 
-    await integrations.connect(db, key, **connecting)
+    back = agreements.salesforce_credential_id
+    await integrations.connect(db, key, salesforce_credential_id=back)
     assert (await told(db))[0].endswith(": 0 of 7 read")

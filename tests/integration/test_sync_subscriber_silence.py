@@ -18,6 +18,7 @@ from tests.integration.listening import (
     HASTY,
     LINES,
     OPPORTUNITIES,
+    heard_of,
     is_covered,
     listening,
     placed,
@@ -141,7 +142,7 @@ async def test_what_was_heard_raises_no_alarm(house: House, deal: str) -> None:
         await placed(house)
         for number in range(3):
             await touch(house, "Opportunity", deal, {"NextStep": f"step {number}"})
-            await until(rows(house, 1))
+            await until(partial(heard_of, house, deal, number + 1))
             before = (await positions(house))[OPPORTUNITIES].complete_until
             await advance(house, timedelta(minutes=30))
             await until(partial(complete_beyond, house, OPPORTUNITIES, before + timedelta(minutes=10)))
