@@ -99,6 +99,8 @@ class Runner:
         if planned.is_due(sync.scheduled_at, now):
             cause = RunCause.FIRST if sync.first_completed_at is None else RunCause.SCHEDULE
             async with transaction(self.place.db) as tx:
+                if not await entity_syncs.is_unchanged(tx, sync):
+                    return  # it is for the task that replaces this one
                 if await entity_syncs.met(tx, self.place.integration_id, planned.latest(now)):
                     await entity_runs.ask(tx, self.place.integration_id, cause)
 

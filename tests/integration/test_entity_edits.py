@@ -1,5 +1,6 @@
 """What waits under settings that a person has changed since is looked at anew before it is sent."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -211,19 +212,17 @@ async def test_what_waits_under_names_of_former_settings_is_written_under_those_
 async def test_a_run_is_not_taken_for_settings_that_change_while_it_is_being_taken(house: House) -> None:
     ids = await copying.load(house, "Account", copying.rows(3))
     sync = await copying.added(house, EntityType.ACCOUNT, on_leaving=Removal.KEEP)
-
-    async def is_waiting_for_us() -> bool:
-        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        return bool(await house.db.fetchval(f"{asked} AND wait_event_type = 'Lock'"))
-
+    await entity_runs.ask(house.db, sync.integration.integration_id, RunCause.MANUAL)
+    some_looks = 10 * copying.HASTY.poll.total_seconds()
     async with AsyncExitStack() as daemon:
         async with transaction(house.db) as elsewhere:
             await entity_syncs.hold(elsewhere, sync.integration.integration_id)
             await daemon.enter_async_context(copying.copying(house))
-            await until(is_waiting_for_us)  # it has read the settings, and is about to ask for its first run
+            await asyncio.sleep(some_looks)
             denied = replace(sync.settings, restricted_account_ids=(ids[0],))
             await entity_syncs.edit(elsewhere, sync.integration.name, denied)
-        await until(lambda: entity_runs.last(house.db, sync.integration.integration_id))
+        await asyncio.sleep(some_looks)
     assert (await copying.latest(house, sync)).started_at is None
+    assert (await entity_syncs.get(house.db, sync.integration.name)).scheduled_at is None
     await resumed(house, sync)
     assert set(await copying.copies(house, EntityType.ACCOUNT)) == set(ids[1:])
