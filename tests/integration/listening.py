@@ -25,6 +25,7 @@ HASTY = replace(
     houses.IMPATIENT,
     listening=Timings(houses.IMPATIENT.policy, Pace(first=SOON, longest=SOON), refused=SOON * 10),
 )
+DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(milliseconds=100)))
 
 
 @asynccontextmanager

@@ -1,8 +1,6 @@
 """An object is added to what is heard on a channel already: nothing of it is missed."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from state.database import Pool
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration.listening import (
-    HASTY,
+    DOUBTFUL,
     heard_of,
     is_covered,
     listening,
@@ -26,7 +24,6 @@ from tests.integration.listening import (
 )
 from tests.sandboxes import LocalSandbox
 
-DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(milliseconds=100)))
 ACCOUNTS = presets.text("account") + '\n[channels]\n"/data/ChangeEvents" = {}\n'
 ADDED = '\n[lines.Opportunities]\nobject = "Opportunity"\nparent_field = "AccountId"\n'
 

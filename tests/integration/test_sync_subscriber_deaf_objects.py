@@ -1,7 +1,6 @@
 """One object of a channel is not told while others are: it is found by itself, and what came late besides."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from state.database import Pool
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration.listening import (
-    HASTY,
+    DOUBTFUL,
     heard_of,
     is_covered,
     listening,
@@ -30,7 +29,6 @@ DEALS, OWN = "/data/Deals__chn", "/data/OpportunityLineItemChangeEvent"
 EVENT = "/event/Deal_Closed__e"
 POINTED = {EVENT: 'object = "Opportunity", record_id = "Opportunity_Id__c"'}
 PATIENT = timedelta(minutes=15)
-DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(milliseconds=100)))
 HOUR = timedelta(hours=1)
 
 

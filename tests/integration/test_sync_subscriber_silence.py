@@ -1,7 +1,6 @@
 """A channel that hears nothing: Salesforce is asked, so that quiet is told from deaf."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from state.database import Pool
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration.listening import (
-    HASTY,
+    DOUBTFUL,
     LINES,
     OPPORTUNITIES,
     heard_of,
@@ -29,7 +28,6 @@ from tests.integration.listening import (
 )
 from tests.sandboxes import LocalSandbox
 
-DOUBTFUL = replace(HASTY, listening=replace(HASTY.listening, silence=timedelta(milliseconds=100)))
 HOUR = timedelta(hours=1)
 
 
