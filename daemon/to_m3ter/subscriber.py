@@ -215,7 +215,9 @@ class Subscriber:
             await checkpoints.advance(tx, reader, found.steps)
             if now is not None:  # all their objects have windows from where they were complete until later
                 await checkpoints.complete(tx, reader, unread, now)
-                told |= dict.fromkeys(self.watched.objects_on(unread), now)
+                names, unsure_from = self.watched.objects_on(unread), now - self.timings.overlap
+                await checkpoints.read_objects(tx, reader, names - told.keys(), now, unsure_from)
+                told |= dict.fromkeys(names & told.keys(), now)
             await checkpoints.complete_objects(tx, reader, told)
         without.have_places(found.steps)
 

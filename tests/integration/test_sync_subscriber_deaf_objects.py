@@ -172,6 +172,23 @@ async def test_a_silent_object_is_not_trusted_because_a_channel_without_a_place_
         assert await is_covered(house, deal)
 
 
+@pytest.mark.parametrize("house", [(DEALS,)], indirect=True, ids=["one channel of two objects"])
+async def test_a_silent_object_is_not_trusted_because_an_event_of_its_channel_could_not_be_read(
+    house: House, deal: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_unreadable() -> bool:
+        await until(partial(has_shaken_hands, house))
+        payload = {"ChangeEventHeader": "not a header"}
+        await house.sandbox.salesforce_control.fault("publish", channel=DEALS, payload=payload)
+        return len(await until(lambda: windows(house, "undecodable"))) == 2
+
+    async with listening(house, manner=DOUBTFUL):
+        await placed(house, deal, line)
+        await committed_after_an_alarm(house, deal, monkeypatch, is_unreadable)
+        await until(lambda: windows(house, "silent"))
+        assert await is_covered(house, deal)
+
+
 async def committed_after_an_alarm(
     house: House,
     deal: str,
