@@ -48,9 +48,9 @@ class ControlApi:
         listed: list[dict[str, Any]] = (await self.call("GET", "faults"))["faults"]
         return listed
 
-    async def clear_faults(self) -> None:
-        """Clear every fault and release what is held."""
-        await self.call("DELETE", "faults")
+    async def clear_faults(self, number: int | None = None) -> None:
+        """Clear every fault, or the one of this number, and release what is held."""
+        await self.call("DELETE", "faults" if number is None else f"faults/{number}")
 
     async def journal(self, query: str = "") -> list[dict[str, Any]]:
         """The journal's entries: journal("method=POST&path=*/accounts&bodies=1")."""

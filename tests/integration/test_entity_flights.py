@@ -96,9 +96,10 @@ async def test_what_waits_for_a_slot_is_not_sent_into_an_outage(house: House) ->
     async with copying.copying(house, replace(SINGLE, policy=policy)) as stop:
         await scanned(house, sync)
         await until(lambda: held(house))
-        await house.sandbox.salesforce_control.clear_faults()
+        (hanging,) = await house.sandbox.salesforce_control.faults()
         await fault(house, "latency", seconds=0.5)  # so that the next records are at hand meanwhile
         await fault(house, "status", status=503)
+        await house.sandbox.salesforce_control.clear_faults(hanging["id"])
 
         async def is_told() -> bool:
             statement = "SELECT EXISTS (SELECT FROM health WHERE subject LIKE 'salesforce:%' AND NOT is_well)"

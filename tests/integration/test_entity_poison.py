@@ -23,8 +23,9 @@ SOON = replace(
 BULK = replace(SOON, bulk_threshold=1_000)
 
 
-async def fault(house: House, **more: Any) -> None:
-    await house.sandbox.salesforce_control.fault("status", **more)
+async def fault(house: House, **more: Any) -> int:
+    begun: dict[str, int] = await house.sandbox.salesforce_control.fault("status", **more)
+    return begun["id"]
 
 
 async def poisoned(house: House, *ids: str, status: int = 500, **more: Any) -> None:
@@ -167,7 +168,7 @@ async def kept(house: House, sync: EntitySync) -> int:
 async def test_a_job_that_fails_over_one_record_gives_way_to_calls_that_find_it(house: House) -> None:
     ids = await copying.load(house, "Account", copying.rows(1_500))
     sync = await copying.added(house, EntityType.ACCOUNT)
-    await fault(house, match={"path": CALLS})  # until very many wait
+    nothing_is_taken = await fault(house, match={"path": CALLS})  # until very many wait
     failed = {"state": "Failed", "errorMessage": "InternalServerError", "numberRecordsProcessed": 0}
     failed |= {"id": "750S90000010001IAA", "object": "m3ter_Account__c"}
     job = {"method": "GET", "path": "*/jobs/ingest/*"}
@@ -178,8 +179,8 @@ async def test_a_job_that_fails_over_one_record_gives_way_to_calls_that_find_it(
             return run is not None and run.is_scanned
 
         await until(is_scanned)
-        await house.sandbox.salesforce_control.clear_faults()
         await fault(house, match=job, status=200, body=failed)
         await poisoned(house, ids[42])
+        await house.sandbox.salesforce_control.clear_faults(nothing_is_taken)
         run = await copying.ended(house, sync)
     assert (run.status, run.written, run.refused) == (RunStatus.COMPLETE, 1_499, 1)
