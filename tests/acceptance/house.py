@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,16 @@ from tests.sandboxes import Sandbox
 Record = dict[str, Any]
 
 KINDS = ("Account", "Contract", "Commitment", "Plan", "Pricing", "AccountPlan", "ExternalMapping")
-BRIEF = Limits(
-    answer=timedelta(seconds=1),
-    deadline=timedelta(seconds=4),
+# What fails is tried again at once; an answer is waited for, however busy the machine is.
+PROMPT = Limits(
+    answer=timedelta(seconds=15),
+    deadline=timedelta(seconds=60),
     attempts=2,
     first_wait=timedelta(milliseconds=1),
 )
-HURRIED = Patience(salesforce=BRIEF, m3ter=BRIEF)
+HURRIED = Patience(salesforce=PROMPT, m3ter=PROMPT)
+# For a test in which an answer never comes.
+BRIEF = replace(PROMPT, answer=timedelta(seconds=1), deadline=timedelta(seconds=4))
 IMPATIENT = Manner(
     policy=Policy(first=timedelta(milliseconds=10), settle=timedelta(milliseconds=60), max_attempts=100)
 )
@@ -100,7 +103,7 @@ class House:
         return await app.sync_one(self.settings, list(ids))
 
     async def attempt(self, record_id: str) -> SyncResult:
-        """`m3sync sync ID` by somebody in a hurry: short time-outs, no long wait for what was lost."""
+        """`m3sync sync ID` by somebody in a hurry: no long wait for what was lost."""
         kept = vault.load_or_create_key(self.settings.vault_key_path)
         async with Links(self.db, kept, HURRIED) as links:
             chosen = await by_hand.choose(self.db, links, by_hand.Wish(record_id))
@@ -160,8 +163,8 @@ async def built(sandbox: Sandbox, db: Pool, url: str, place: Path, mapping: str)
         worker=WorkerSettings(
             backoff_seconds=0.1, settle_seconds=0.1, poll_seconds=1, grace_seconds=5, lease_seconds=5
         ),
-        salesforce=SystemSettings(total_seconds=5, attempts=2),
-        m3ter=M3terSettings(total_seconds=5, attempts=2, per_second=1_000),
+        salesforce=SystemSettings(total_seconds=15, attempts=2),
+        m3ter=M3terSettings(total_seconds=15, attempts=2, per_second=1_000),
         state_directory=place,
     )
     # How fast m3ter may be called is proved elsewhere; here nobody waits for the next second.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.clients import Patience
 from daemon.to_m3ter import presets
 from state.database import Pool
 from tests.acceptance import house as houses
@@ -31,3 +32,9 @@ async def deal(house: House) -> str:
     """An open Opportunity of the demo company, ready to be won."""
     found = await house.query(f"SELECT Id FROM Opportunity WHERE Name = '{DEAL}'")
     return str(found[0]["Id"])
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not answer within a second is given up: for tests in which an answer never comes."""
+    monkeypatch.setattr(houses, "HURRIED", Patience(salesforce=houses.BRIEF, m3ter=houses.BRIEF))

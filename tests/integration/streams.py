@@ -41,7 +41,7 @@ class Listener:
         return self.batches
 
     async def next(self) -> Batch:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await anext(self.batches)
 
     async def heard(self) -> Batch:

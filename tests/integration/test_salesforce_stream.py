@@ -123,6 +123,6 @@ async def test_a_stream_of_no_channel_is_a_mistake(empty_sandbox: LocalSandbox) 
 async def until_held(sandbox: LocalSandbox) -> None:
     """Until a connect waits at the server."""
     sessions = sandbox.running.stream.cometd.sessions
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not any(session.is_held for session in sessions._sessions.values()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0)

@@ -14,6 +14,8 @@ from tests.acceptance import house as houses
 from tests.acceptance.house import House
 from tests.sandboxes import LocalSandbox
 
+pytestmark = pytest.mark.usefixtures("brief")
+
 COLLECTIONS = (
     "accounts",
     "contracts",
