@@ -1,7 +1,5 @@
 """Fifty thousand records are read again, and a live change does not wait for them."""
 
-import os
-import statistics
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +18,6 @@ from tests.sandboxes import SandboxProcess, sandbox_in_process
 
 CROWD = 50_000
 TARGET = timedelta(seconds=2)
-IS_BESIDE_OTHERS = "PYTEST_XDIST_WORKER" in os.environ
 
 
 @pytest.fixture
@@ -37,6 +34,7 @@ async def house(crowd: SandboxProcess, db: Pool, database_url: str, tmp_path: Pa
         yield built
 
 
+@pytest.mark.alone
 async def test_a_live_change_is_synced_within_two_seconds_meanwhile(house: House, tmp_path: Path) -> None:
     """While the windows are read, and while what they held is synced."""
     m3sync = Commands(tmp_path)
@@ -56,9 +54,7 @@ async def test_a_live_change_is_synced_within_two_seconds_meanwhile(house: House
     assert during.is_open, f"it was over too soon to prove anything: {during}"
     assert story.records_read >= CROWD, story
     assert story.left > CROWD / 2, "there was nothing left to be overtaken"
-    # Beside other tests some wait for a processor that these use, and for nothing that is read.
-    assert (statistics.median_high(lags) if IS_BESIDE_OTHERS else max(lags)) < TARGET, lags
-    assert max(lags) < 5 * TARGET, lags
+    assert max(lags) < TARGET, lags
 
 
 async def _has_read(house: House, count: int) -> bool:
