@@ -65,6 +65,12 @@ async def copying(house: House, manner: Manner = HASTY) -> AsyncIterator[asyncio
             stop.set()
 
 
+async def jobs(house: House) -> list[dict[str, Any]]:
+    """The Bulk jobs that Salesforce knows of."""
+    found: list[dict[str, Any]] = (await house.salesforce("GET", "/jobs/ingest"))["records"]
+    return found
+
+
 async def ended(house: House, sync: EntitySync, number: int = 1) -> EntityRun:
     """The latest run once so many of the integration have ended."""
 

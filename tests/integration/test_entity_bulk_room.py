@@ -1,7 +1,6 @@
 """Bulk has less room in a field than Salesforce: bills with very many lines go by other calls."""
 
 from dataclasses import replace
-from typing import Any
 
 from connectors.sandbox.m3ter import billing
 from state.entity_models import EntityType
@@ -21,17 +20,12 @@ async def test_one_long_bill_goes_by_a_collection_and_the_others_in_bulk(house: 
     sync = await copying.added(house, EntityType.BILL)
     control = house.sandbox.salesforce_control
     await control.fault("status", match={"path": "*/composite/sobjects/*"}, status=503)
-
-    async def jobs() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = (await house.salesforce("GET", "/jobs/ingest"))["records"]
-        return found
-
     async with copying.copying(house, replace(copying.HASTY, bulk_threshold=201)):
-        await until(jobs)
+        await until(lambda: copying.jobs(house))
         await control.clear_faults()
         run = await copying.ended(house, sync)
     assert (run.status, run.written, run.refused, run.error) == (RunStatus.COMPLETE, 222, 0, "")
-    (job,) = await jobs()
+    (job,) = await copying.jobs(house)
     assert job["state"] == "JobComplete"
     job = await house.salesforce("GET", f"/jobs/ingest/{job['id']}")
     assert 200 <= job["numberRecordsProcessed"] <= 221

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.retries import Policy
 from daemon.web import entity_wording
-from state import entity_copies, entity_runs
+from state import entity_copies
 from state.entity_models import CopyStatus, EntitySync, EntityType
 from state.models import RunStatus
 from tests.acceptance import house as houses
@@ -172,15 +172,10 @@ async def test_a_job_that_fails_over_one_record_gives_way_to_calls_that_find_it(
     failed = {"state": "Failed", "errorMessage": "InternalServerError", "numberRecordsProcessed": 0}
     failed |= {"id": "750S90000010001IAA", "object": "m3ter_Account__c"}
     job = {"method": "GET", "path": "*/jobs/ingest/*"}
+    await fault(house, match=job, status=200, body=failed)
+    await poisoned(house, ids[42])
     async with copying.copying(house, BULK):
-
-        async def is_scanned() -> bool:
-            run = await entity_runs.last(house.db, sync.integration.integration_id)
-            return run is not None and run.is_scanned
-
-        await until(is_scanned)
-        await fault(house, match=job, status=200, body=failed)
-        await poisoned(house, ids[42])
+        await until(lambda: copying.jobs(house))
         await house.sandbox.salesforce_control.clear_faults(nothing_is_taken)
         run = await copying.ended(house, sync)
     assert (run.status, run.written, run.refused) == (RunStatus.COMPLETE, 1_499, 1)

@@ -160,12 +160,7 @@ async def test_very_many_records_go_by_bulk_jobs(house: House) -> None:
     fault = {"match": {"path": "*/composite/sobjects/*"}, "status": 503}
     await house.sandbox.salesforce_control.fault("status", **fault)
     async with copying.copying(house, replace(copying.HASTY, bulk_threshold=1_000)):
-
-        async def is_scanned() -> bool:
-            run = await entity_runs.last(house.db, sync.integration.integration_id)
-            return run is not None and run.is_scanned
-
-        await until(is_scanned)
+        await until(lambda: copying.jobs(house))
         await house.sandbox.salesforce_control.clear_faults()
         run = await copying.ended(house, sync)
     assert (run.status, run.written, run.created, run.refused) == (RunStatus.COMPLETE, 1_500, 1_500, 0)
