@@ -114,7 +114,9 @@ async def _create(desk: Desk, wanted: Wanted, earlier: OpenIntent | None) -> Ext
             late = await finding.existing(desk, wanted, intent)
             if late is not None:
                 return await _adopt(desk, wanted, late, intent)
-        await desk.ledger.withdraw(intent)
+        # A refused credential tells nothing of the lost create: it may be there, and not be listed yet.
+        if earlier is None or isinstance(error, RejectedError):
+            await desk.ledger.withdraw(intent)
         raise
     return await desk.ledger.keep(wanted.target, entity["id"], intent)
 
