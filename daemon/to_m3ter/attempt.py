@@ -163,7 +163,7 @@ class Attempt:
         return await graph.deleted(self.place.org.salesforce, object_name, record_ids)
 
     async def _lead_to_parent(self) -> Conclusion:
-        """A line whose parent was not known when its change was heard."""
+        """A line whose parent was not known when its change was heard: that change is noted nowhere else."""
         line = graph.Named(self.claim.object_name, self.claim.record_id)
         field_name = self._mapping.line_field(line.object_name)
         parent = field_name and await graph.parent_of(self.place.org.salesforce, line, field_name)

@@ -62,21 +62,44 @@ async def read(salesforce: Salesforce, mapping: Mapping, record_id: str) -> Reco
 
 
 async def parent_of(salesforce: Salesforce, line: Named, parent_field: str) -> str | None:
-    """The 18-character id of the record a line belongs to, also of a deleted line; None if there is none."""
-    found = await parents_of(salesforce, line.object_name, [line.record_id], parent_field)
-    return found.get(line.record_id)
+    """The 18-character id of the record a line belongs to, also of a deleted line; None if it has none
+    or is gone. Of a line that is only not shown raises RecordInaccessible or TransientError.
+    """
+    told = await _told(salesforce, line.object_name, [line.record_id], parent_field)
+    if line.record_id in told:
+        return told[line.record_id]
+    reason = await _reason(salesforce, line)
+    if isinstance(reason, RecordMissing):
+        return None
+    if isinstance(reason, RecordDeleted):
+        # A deleted line is shown with its parent: it was only not shown yet.
+        reason = TransientError(
+            f"The {line} was not found at first, but is in the recycle bin.",
+            instruction="It is tried again.",
+        )
+    raise reason
 
 
 async def parents_of(
     salesforce: Salesforce, object_name: str, record_ids: Collection[str], parent_field: str
 ) -> dict[str, str]:
     """The same of many lines: line to parent. Those that are gone or have no parent are not in it."""
-    found: dict[str, str] = {}
+    told = await _told(salesforce, object_name, record_ids, parent_field)
+    return {line: parent for line, parent in told.items() if parent is not None}
+
+
+async def _told(
+    salesforce: Salesforce, object_name: str, record_ids: Collection[str], parent_field: str
+) -> dict[str, str | None]:
+    """Of each line that Salesforce shows, or has in its recycle bin: its parent, None if it has none."""
+    told: dict[str, str | None] = {}
     for listed in _listed(record_ids):
         query = f"SELECT Id, {parent_field} FROM {object_name} WHERE Id IN ({listed})"  # noqa: S608 - names and ids are checked
         async for page in salesforce.query(query, include_deleted=True):
-            found |= {to_id18(row["Id"]): to_id18(row[parent_field]) for row in page if row.get(parent_field)}
-    return found
+            for row in page:
+                parent = row.get(parent_field)
+                told[to_id18(row["Id"])] = to_id18(parent) if parent else None
+    return told
 
 
 async def _first(
