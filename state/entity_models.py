@@ -197,6 +197,7 @@ class Waiting:
     salesforce_id: str | None
     attempts: int
     changed_at: datetime
+    is_orphan: bool = False  # at its last attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """To be tried again after `delay`; an orphan also when a parent's record comes into being."""
+    """To be tried again after `delay`; an orphan with all others, between half and one and a half of it from
+    now, or when a parent's record comes into being."""
 
     m3ter_id: str
     digest: str

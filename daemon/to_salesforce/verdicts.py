@@ -12,6 +12,8 @@ from state.entity_models import CopyAction, Postponed, Refused, Waiting, Written
 
 # Limits of the org ease by the hour.
 _LIMIT = timedelta(minutes=15)
+# The clock of those that wait for a parent ticks no faster.
+_TICK = timedelta(milliseconds=1)
 # A record that was deleted in Salesforce needs no mark, and is deleted already.
 _GONE = frozenset({"ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND"})
 
@@ -53,6 +55,8 @@ def of(sent: Sequence[Waiting], results: Sequence[RowResult], policy: Policy, *,
 
 
 def _judge(row: Waiting, result: RowResult, policy: Policy, outcome: Outcome, *, is_last: bool) -> None:
+    # Waiting for a parent uses up no attempt: all its children come at once, and lock each other out.
+    tries = 1 if row.is_orphan else row.attempts + 1
     if row.action is not CopyAction.UPSERT and result.code in _GONE:
         result = RowResult(row.salesforce_id or "", success=True)
     match rows.classify(result):
@@ -64,14 +68,15 @@ def _judge(row: Waiting, result: RowResult, policy: Policy, outcome: Outcome, *,
         case Verdict.REFUSED:
             outcome.refused.append(_refused(row, result))
         case Verdict.PARENT_MISSING:  # however long its parent may be in coming
-            delay = retries.back_off(row.attempts + 1, policy)
+            # Without chance, as those that wait for a parent are tried together.
+            delay = max(retries.back_off(row.attempts + 1, policy, spread=1), _TICK)
             outcome.postponed.append(_postponed(row, result, delay, is_orphan=True))
-        case _ if row.attempts + 1 >= policy.max_attempts:
+        case _ if tries >= policy.max_attempts:
             outcome.refused.append(_refused(row, result))
         case Verdict.RETRY_LATER:
             outcome.postponed.append(_postponed(row, result, _LIMIT))
         case Verdict.RETRY:
-            outcome.postponed.append(_postponed(row, result, retries.back_off(row.attempts + 1, policy)))
+            outcome.postponed.append(_postponed(row, result, retries.back_off(tries, policy)))
 
 
 def _refused(row: Waiting, result: RowResult) -> Refused:

@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.retries import Policy
-from daemon.to_salesforce import parents
+from daemon.to_salesforce import parents, targets
 from state import entity_copies, entity_runs, external_mappings
-from state.entity_models import CopyStatus, EntitySync, EntityType, RunCause
+from state.entity_models import CopyStatus, EntitySync, EntityType, Namespace, RunCause
 from state.models import RunStatus
 from tests.acceptance import entity_customers as customers
 from tests.acceptance.house import House, until
@@ -54,6 +54,36 @@ async def test_a_child_outlasts_all_attempts_and_comes_after_its_parent(house: H
         await until(has_been_tried_often)
         await let_in(house, accounts)
         await until(is_there)
+
+
+async def test_waiting_for_a_parent_uses_up_no_attempt_at_a_row_lock(house: House) -> None:
+    made, _ = await customers.made(house, "A1", "B1")
+    await house.sandbox.salesforce_control.call("POST", "org/rules", {"validations": [REFUSED]})
+    accounts = await copying.added(house, EntityType.ACCOUNT)
+    contracts = await copying.added(house, EntityType.CONTRACT)
+    target = targets.target(EntityType.CONTRACT.value, Namespace.CUSTOM.value)
+    held = {
+        "object": target.object_name,
+        "field": target.key_field,
+        "values": [made[EntityType.CONTRACT]],
+        "times": 1,
+    }
+
+    async def has_been_tried_often() -> bool:
+        return await attempts(house, contracts) > FEW.max_attempts + 2
+
+    async def is_decided() -> bool:
+        found = await entity_copies.census(house.db, contracts.integration.integration_id)
+        return found[CopyStatus.WAITING] == 0
+
+    async with copying.copying(house, replace(copying.HASTY, policy=FEW)):
+        await until(has_been_tried_often)
+        await house.sandbox.salesforce_control.call("DELETE", "org/rules")
+        await house.sandbox.salesforce_control.call("POST", "org/rules", {"locks": [held]})
+        await entity_copies.retry(house.db, accounts.integration.integration_id)
+        await until(is_decided)
+    assert await entity_copies.issues(house.db, contracts.integration.integration_id) == []
+    assert made[EntityType.CONTRACT] in await copying.copies(house, EntityType.CONTRACT)
 
 
 async def test_a_parents_creation_makes_its_children_due_at_once(house: House) -> None:
