@@ -12,11 +12,12 @@ from daemon.to_salesforce import sending, verdicts
 from daemon.to_salesforce.flights import Choked, Flights, Grounded
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.sending import Sender
+from daemon.to_salesforce.suspects import Suspects
 from daemon.to_salesforce.turn import Turn
 from daemon.to_salesforce.verdicts import Outcome
 from state import entity_copies, entity_runs
 from state.database import transaction
-from state.entity_models import Waiting
+from state.entity_models import CopyAction, Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,7 @@ class Delivery:
         self._flights = flights
         self._sender = Sender(place)
         self._searching = asyncio.Lock()
+        self._taken_at = dict[CopyAction, float]()  # when the latest of those calls began that were taken
         self._suspects = set[str]()  # of calls that failed once, while Salesforce answered another
 
     async def send(self, rows: Sequence[Waiting], *, is_last: bool) -> list[Waiting]:
@@ -39,6 +41,7 @@ class Delivery:
         """
         ids = {row.m3ter_id for row in rows}
         answer = await self._call(rows)
+        failed_at = _now()
         if isinstance(answer, TransientError) and not self._suspects & ids:
             self._suspects |= ids  # what passes is waited for first
             await self._flights.ground(answer)
@@ -46,14 +49,17 @@ class Delivery:
             async with self._searching:
                 if self._flights.left_alone:  # as the search before this one has found
                     raise Grounded
-                return await self._search(rows, answer, is_last=is_last)
+                return await self._search(rows, answer, failed_at, is_last=is_last)
         return await self.keep(rows, answer, is_last=is_last)
 
     async def _call(self, rows: Sequence[Waiting]) -> list[RowResult] | SyncError:
         """What Salesforce said of each, or why it did not look at them: perhaps for one of them only."""
         try:
             async with self._flights.slot():
-                return await self._sender.collection(rows)
+                begun_at = _now()
+                results = await self._sender.collection(rows)
+                self._taken_at[rows[0].action] = begun_at
+                return results
         except Choked as choked:
             return choked.error
         except RejectedError as error:
@@ -61,34 +67,51 @@ class Delivery:
                 raise
             return error
 
-    async def _search(self, rows: Sequence[Waiting], error: SyncError, *, is_last: bool) -> list[Waiting]:
+    async def _search(
+        self, rows: Sequence[Waiting], error: SyncError, failed_at: float, *, is_last: bool
+    ) -> list[Waiting]:
         """Send what failed again in halves, until what is to blame is alone; what is kept stays so.
 
         It ends when Salesforce fails over what comes after the first such record as well and has taken
-        nothing yet: then all records fare alike.
+        nothing yet: then all records fare alike, and for a refusal none of them is blamed.
         """
-        again, left = list[Waiting](), list[Sequence[Waiting]]()
-        part, has_found, has_passed = rows, False, False
+        again, suspects = list[Waiting](), Suspects()
+        has_found, has_passed, is_clear = False, False, False
         answer: list[RowResult] | SyncError = error
-        while True:
+        part: Sequence[Waiting] | None = rows
+        while part is not None:
+            has_passed = has_passed or isinstance(answer, list)
+            is_clear = is_clear or has_passed or suspects.differs(answer) or self._took(rows, failed_at)
+            if is_clear:
+                await self._blame(suspects.blamed())
             match answer:
                 case list():
-                    has_passed = True
                     again += await self.keep(part, answer, is_last=is_last or len(part) == 1)
+                case RejectedError() if not is_clear:
+                    has_found = has_found or len(part) == 1
+                    if not suspects.doubt(part, answer):
+                        raise answer
                 case TransientError() if has_found and not has_passed:
                     await self._flights.ground(answer)
                 case SyncError() if len(part) == 1:
                     has_found = True
-                    await self.keep(part, [_alone(answer)], is_last=True)
+                    await self._blame([(part[0], answer)])
                 case SyncError():
-                    middle = len(part) // 2
-                    left[:0] = [part[:middle], part[middle:]]
+                    suspects.halve(part)
                 case unreachable:
                     assert_never(unreachable)
-            if not left:
-                return again
-            part = left.pop(0)
-            answer = await self._call(part)
+            part = suspects.next()
+            answer = await self._call(part) if part is not None else []
+        await self._blame(suspects.blamed())
+        return again
+
+    async def _blame(self, found: Sequence[tuple[Waiting, SyncError]]) -> None:
+        if found:
+            await self.keep([row for row, _ in found], [_alone(error) for _, error in found], is_last=True)
+
+    def _took(self, rows: Sequence[Waiting], since: float) -> bool:
+        """Whether Salesforce has taken a call like this one that began later."""
+        return self._taken_at.get(rows[0].action, since) > since
 
     async def keep(
         self, rows: Sequence[Waiting], results: Sequence[RowResult], *, is_last: bool = False
@@ -109,6 +132,10 @@ class Delivery:
                 "record refused", integration=self._place.name, m3ter_id=each.m3ter_id, reason=each.message
             )
         return outcome.again
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _alone(error: SyncError) -> RowResult:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
@@ -41,8 +42,8 @@ def can_be_sent(row: Waiting) -> bool:
 
 
 def concerns_all(error: RejectedError) -> bool:
-    """Whether no part of the call would fare better."""
-    return error.code in _OF_THE_OBJECT
+    """Whether no part of the call would fare better: as with a version of the API that is retired."""
+    return error.code in _OF_THE_OBJECT or error.status == HTTPStatus.GONE
 
 
 class Sender:

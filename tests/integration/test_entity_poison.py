@@ -69,10 +69,11 @@ async def test_it_becomes_an_issue_and_all_others_are_written(house: House) -> N
         assert (await copying.ended(house, sync, 2)).written == 1
 
 
-async def test_several_of_them_are_found_wherever_they_are(house: House) -> None:
+@pytest.mark.parametrize("status", [500, 403])
+async def test_several_of_them_are_found_wherever_they_are(house: House, status: int) -> None:
     ids = await copying.load(house, "Account", copying.rows(450))
     bad = {ids[0], ids[1], ids[199], ids[300], ids[449]}
-    await poisoned(house, *bad)
+    await poisoned(house, *bad, status=status)
     sync = await copying.added(house, EntityType.ACCOUNT)
     run = await copying.once(house, sync, SOON)
     assert (run.status, run.written, run.refused) == (RunStatus.COMPLETE, 445, 5)
