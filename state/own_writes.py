@@ -135,7 +135,7 @@ async def in_hand(tx: Connection, integration_id: UUID, record_ids: Collection[s
 
 async def forget(tx: Connection, org_id: str, object_names: Collection[str]) -> None:
     """Events of these objects may have been missed: their records may have changed and changed back, and the
-    second of these changes must not be taken for ours."""
+    second of these changes must not be taken for ours. To be called before the inbox is touched."""
     if object_names:
         await database.execute(tx, _SQL["forget"], org_id, sorted(each.lower() for each in object_names))
 

@@ -40,6 +40,7 @@ __all__ = [
     "open_windows",
     "postpone",
     "renew",
+    "unread",
 ]
 
 _SQL = sql.load("rereads")
@@ -176,6 +177,17 @@ async def looked_up(
     """The objects whose known records were looked up, or are to be, by a window that was opened `within`."""
     values = (integration_id, org_id, within, [each.value for each in causes])
     rows = await database.fetch(db, _SQL["looked_up"], *values)
+    return {row["object_name"] for row in rows}
+
+
+async def unread(
+    tx: Connection, integration_id: UUID, org_id: str, object_names: Collection[str]
+) -> set[str]:
+    """Those of these objects, all in lower case, that have a window whose changes are not all read yet."""
+    if not object_names:
+        return set()
+    names = sorted({each.lower() for each in object_names})
+    rows = await database.fetch(tx, _SQL["unread"], integration_id, org_id, names)
     return {row["object_name"] for row in rows}
 
 

@@ -51,9 +51,13 @@ WHERE EXISTS (
 );
 
 -- forget --
--- Events of these objects may have been missed: what is expected of them can no longer be trusted. A field mapping
--- may spell an object in another case than a write
-DELETE FROM own_writes WHERE org_id = $1 AND lower(object_name) = ANY($2::text[]) AND spent_at IS NULL;
+-- Events of these objects may have been missed: what is expected of them can no longer be trusted, nor what already
+-- came back, which another integration has yet to hear. A field mapping may spell an object in another case than a
+-- write. Locked in the order of `meeting`
+DELETE FROM own_writes WHERE own_write_id IN (
+    SELECT own_write_id FROM own_writes WHERE org_id = $1 AND lower(object_name) = ANY($2::text[])
+    ORDER BY own_write_id FOR UPDATE
+);
 
 -- count --
 -- Add to the counters of one integration, in order so that two daemons never deadlock. $2 verdicts, $3 how many

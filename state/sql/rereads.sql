@@ -63,6 +63,13 @@ SELECT EXISTS (
       AND other.reread_id <> $3 AND own.cause = 'initial' AND other.cause <> 'initial'
 );
 
+-- unread --
+-- Those of the objects $3, in lower case, of which changes may have been missed that no page has read yet: a look-up
+-- reads none
+SELECT DISTINCT lower(object_name) AS object_name FROM rereads
+WHERE integration_id = $1 AND org_id = $2 AND status <> 'READ' AND cause <> 'look-up'
+  AND lower(object_name) = ANY($3::text[]);
+
 -- begin --
 -- Until when it is read, and how many there are: fixed once
 UPDATE rereads SET started_at = coalesce(started_at, now()), until_at = $3, total = $4

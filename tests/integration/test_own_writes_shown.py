@@ -14,8 +14,17 @@ from state.database import Pool, transaction
 from state.models import NewIntegration
 from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
-from tests.integration.listening import listening, rows, touch
-from tests.integration.test_own_writes import OURS, are_heard, expect, totals, verdicts, write, writer
+from tests.integration.listening import rows, touch
+from tests.integration.test_own_writes import (
+    OURS,
+    are_heard,
+    expect,
+    hearing,
+    totals,
+    verdicts,
+    write,
+    writer,
+)
 from tests.sandboxes import LocalSandbox
 
 
@@ -48,7 +57,7 @@ async def test_an_echo_is_one_for_every_integration_that_hears_it(house: House) 
         ),
     )
     first, second = [each["Id"] for each in await house.query("SELECT Id FROM Opportunity LIMIT 2")]
-    async with listening(house):
+    async with hearing(house):
         await write(house, first, OURS)
         await touch(house, "Opportunity", second, {"Description": "theirs"})
         await until(rows(house, 2))
@@ -66,7 +75,7 @@ async def test_a_record_that_we_created_is_known_by_its_key(
     accounts: House, extra: dict[str, str], verdict: str
 ) -> None:
     fields = {"Name": "Made from m3ter", "ERP_Id__c": "m-1"}
-    async with listening(accounts):
+    async with hearing(accounts):
         await expect(accounts, echoes.creation("Account", fields, "ERP_Id__c"))
         async with writer(accounts) as salesforce:
             saved = await salesforce.create("Account", {**fields, **extra})
@@ -78,7 +87,7 @@ async def test_a_record_that_we_created_is_known_by_its_key(
 
 async def test_status_story_and_figures_tell_of_echoes(house: House) -> None:
     record_id = (await house.query("SELECT Id FROM Opportunity LIMIT 1"))[0]["Id"]
-    async with listening(house):
+    async with hearing(house):
         await write(house, record_id, OURS)
         await until(partial(are_heard, house, 1, record_id))
     story = await insights.explain(house.db, record_id)
