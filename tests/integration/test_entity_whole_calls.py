@@ -83,6 +83,19 @@ async def test_records_that_are_refused_for_different_reasons_are_to_blame(house
     assert await refused(house, sync) == set(ids)
 
 
+async def test_a_refusal_that_others_outlive_is_of_the_records(house: House) -> None:
+    """A full call of which every record is bad, while the calls beside it are taken."""
+    ids = await copying.load(house, "Account", copying.rows(1_000))
+    second = "crowd 00[67]"  # the newest come first, and the first call of all is made alone
+    slow = {"path": CALLS, "body": f"*{second}*"}  # so that another is taken before their search has ended
+    await house.sandbox.salesforce_control.fault("latency", match=slow, seconds=0.2, times=11)
+    await refusing(house, holding=second)
+    sync = await copying.added(house, EntityType.ACCOUNT)
+    run = await copying.once(house, sync, replace(copying.HASTY, in_flight=2))
+    assert (run.status, run.written, run.refused) == (RunStatus.COMPLETE, 800, 200)
+    assert await refused(house, sync) <= set(ids[600:800])
+
+
 def test_a_retired_version_of_the_interface_concerns_every_record() -> None:
     assert sending.concerns_all(RejectedError("retired", status=410, code="UNSUPPORTED_API_VERSION"))
     assert not sending.concerns_all(RejectedError("no", status=400, code="JSON_PARSER_ERROR"))
