@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from state import database, entity_copies, entity_runs, entity_syncs, sql
+from state import database, entity_copies, entity_runs, entity_syncs, sentence, sql
 from state.database import Db, Row
 from state.entity_models import Backlog, CopyIssue, EntityRun, EntitySync
 from state.insight_models import CurrentStatus, FirstSynchronization
@@ -19,12 +19,14 @@ class EntityStatus:
     """The synchronization information of one entity data sync.
 
     `last_synchronized_at`: when a run last ended well, `last_scanned_at`: one that had read everything.
+    `disabled_because`: of one that a streak of errors has disabled, what happened and what to do; '' else.
     `issues`: the foremost of what Salesforce refused or did not take at the last attempt, `issue_count` all.
     """
 
     sync: EntitySync
     first_synchronization: FirstSynchronization
     current: CurrentStatus
+    disabled_because: str
     last_run: EntityRun | None
     last_synchronized_at: datetime | None
     last_scanned_at: datetime | None
@@ -67,10 +69,12 @@ async def _status(db: Db, sync: EntitySync, moments: Mapping[UUID, Row], issues:
     troubled = backlog.refused + backlog.retrying
     last = await entity_runs.last(db, integration_id)
     known = moments.get(integration_id)
+    disabling = (await entity_runs.disabling(db)).get(integration_id)
     return EntityStatus(
         sync=sync,
         first_synchronization=_first(sync, last),
         current=_current(sync, last, backlog),
+        disabled_because=f"{sentence.ended(disabling.error)} {disabling.instruction}" if disabling else "",
         last_run=last,
         last_synchronized_at=known["completed_at"] if known else None,
         last_scanned_at=known["scanned_at"] if known else None,

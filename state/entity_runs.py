@@ -1,19 +1,23 @@
 """Runs of entity data syncs: asked for, claimed by one daemon, counted while they go on, and ended."""
 
+import shlex
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
 
-from state import database, sql
+from state import database, sentence, sql
 from state.database import Connection, Db, Row
 from state.entity_models import Counts, EntityRun, EntityType, RunCause, RunClaim
 from state.errors import LeaseLost, NotFound
 from state.models import RUN_TRANSITIONS, RunStatus, may_become
 
 _SQL = sql.load("entity_runs")
+
+STREAK = 10  # so many successive errors disable an integration, as with m3ter
 
 
 async def ask(db: Db, integration_id: UUID, cause: RunCause | str) -> UUID:
@@ -88,28 +92,60 @@ async def release(db: Db, claim: RunClaim) -> None:
             await database.execute(tx, _SQL["announce"])
 
 
-async def end(db: Db, claim: RunClaim, status: RunStatus, error: str = "", instruction: str = "") -> None:
-    """The run ends, and what its scan has met is forgotten. Raises LeaseLost."""
+async def end(db: Db, claim: RunClaim, status: RunStatus, error: str = "", instruction: str = "") -> bool:
+    """The run ends, and what its scan has met is forgotten; whether that disabled its integration, as the
+    last error of a streak does. Raises LeaseLost."""
     sources = may_become(RUN_TRANSITIONS, status)
+    disabled = ""
     async with database.transaction(db) as tx:
         if status is RunStatus.COMPLETE:
             # First, as who edits the settings takes them before the run.
             await database.execute(tx, _SQL["completed"], claim.integration_id)
+        elif status is RunStatus.ERROR and (disabled := await _name_to_disable(tx, claim)):
+            error = f"{disabled} is disabled after {STREAK} successive errors, the last: {error}"
+            mended = f"When it is mended: m3sync integrations enable {shlex.quote(disabled)}"
+            instruction = f"{sentence.ended(instruction)} {mended}".strip()
         values = (claim.run_id, claim.lease_token, status.value, error, instruction, sources)
         _held(claim, await database.execute(tx, _SQL["end"], *values))
         await database.execute(tx, _SQL["unsee"], claim.run_id)
         await database.execute(tx, _SQL["count"], claim.run_id)
+        if disabled:
+            await _disable(tx, claim)
         await database.execute(tx, _SQL["announce"])
+    return bool(disabled)
+
+
+async def _name_to_disable(tx: Connection, claim: RunClaim) -> str:
+    """The integration's name if one more error makes a streak; nobody changes it from here to the end of the
+    transaction. Its settings are held first, as whoever changes both has them: no deadlock."""
+    await database.execute(tx, _SQL["hold_settings"], claim.integration_id)
+    await database.execute(tx, _SQL["hold_integration"], claim.integration_id)
+    row = await database.fetch_one(tx, _SQL["streak"], claim.integration_id)
+    return str(row["name"]) if row and row["errors"] + 1 >= STREAK else ""
+
+
+async def _disable(tx: Connection, claim: RunClaim) -> None:
+    """By the end of this run: one that waits ends with the same words."""
+    await database.execute(tx, _SQL["disable"], claim.integration_id, claim.run_id)
+    for row in await database.fetch(tx, _SQL["end_waiting"], claim.integration_id, claim.run_id):
+        await database.execute(tx, _SQL["count"], row["run_id"])
+    await database.execute(tx, _SQL["announce_integrations"])
+
+
+async def disabling(db: Db) -> Mapping[UUID, EntityRun]:
+    """By integration, for those that a streak of errors has disabled, a run that tells so."""
+    found = await database.fetch(db, _SQL["find"], None, None, True, None)
+    return {run.integration_id: run for run in map(_run, found)}
 
 
 async def list_runs(db: Db, integration_id: UUID | None = None, limit: int = 20) -> list[EntityRun]:
     """The latest first, of one integration or of all."""
-    return [_run(row) for row in await database.fetch(db, _SQL["find"], None, integration_id, limit)]
+    return [_run(row) for row in await database.fetch(db, _SQL["find"], None, integration_id, False, limit)]
 
 
 async def get(db: Db, run_id: UUID) -> EntityRun:
     """Raises NotFound."""
-    row = await database.fetch_one(db, _SQL["find"], run_id, None, 1)
+    row = await database.fetch_one(db, _SQL["find"], run_id, None, False, 1)
     if row is None:
         raise NotFound(f"There is no run {run_id}.", "`m3sync runs` lists the latest.")
     return _run(row)

@@ -93,7 +93,7 @@ def print_status(status: EntityStatus) -> None:
     first, last = status.sync.first_completed_at, status.last_synchronized_at
     backlog = entity_wording.backlog(status)
     done = f", {wording.shown(first)} UTC" if first else ""
-    on = entity_wording.when(status.sync.settings)
+    on = entity_wording.automatic(status)
     printing.facts(
         {
             "First synchronization status": f"{status.first_synchronization.value}{done}",
@@ -101,15 +101,14 @@ def print_status(status: EntityStatus) -> None:
             "Synchronization issues": status.issue_count or "none",
             "Last run": _last_run(status.last_run),
             "Date of last synchronization": f"{wording.shown(last)} UTC" if last else "never",
-            "Automatic synchronization": f"on: {on}"
+            "Automatic synchronization": on
             if status.sync.integration.enabled
-            else f"off: m3sync integrations enable {name}",
+            else f"{on}: m3sync integrations enable {name}",
             "Force synchronization": f"m3sync integrations run {name}",
         }
     )
-    run = status.last_run
-    if run is not None and run.error:
-        printing.line(f"  ! {wording.advised(run.error, run.instruction)}", "yellow")
+    if advice := entity_wording.advice(status):
+        printing.line(f"  ! {advice}", "yellow")
     print_issues(status.issues)
     if status.issue_count > len(status.issues):
         more = status.issue_count - len(status.issues)

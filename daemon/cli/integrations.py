@@ -32,8 +32,8 @@ from daemon.cli.entity_settings import Given, wrong
 from daemon.cli.options import AsJson
 from daemon.cli.session import WRONG_USAGE, CommandFailed, command
 from daemon.to_m3ter.mapping import document
-from daemon.web import entity_wording
-from state import entity_insights, entity_syncs, field_mappings, integrations
+from daemon.web import entity_wording, wording
+from state import entity_insights, entity_runs, entity_syncs, field_mappings, integrations
 from state.database import Db
 from state.entity_insights import EntityStatus
 from state.entity_models import FLOW, EntitySync, EntitySyncSettings
@@ -148,21 +148,25 @@ async def list_all(*, as_json: AsJson = False) -> None:
     async with session.opened() as opened:
         found = await integrations.list_all(opened.db)
         syncs = {each.integration.name: each for each in await entity_syncs.list_all(opened.db)}
+        disabling = await entity_runs.disabling(opened.db)
     if as_json:
         printing.document([entity_tables.integration(each, syncs.get(each.name)) for each in found])
     elif not found:
         printing.line(entity_tables.NO_INTEGRATION)
     else:
+        off = f"no, {entity_runs.STREAK} errors"
         printing.table(
             ("name", "flow", "mapping or entity", "authorized", "enabled"),
             [
                 (
                     *(each.name, each.flow, each.field_mapping_name or _entity_of(syncs[each.name])),
-                    *(each.authorized, each.enabled),
+                    *(each.authorized, off if each.integration_id in disabling else each.enabled),
                 )
                 for each in found
             ],
         )
+        for run in disabling.values():
+            printing.line(f"! {wording.advised(run.error, run.instruction)}", "yellow")
 
 
 def _entity_of(sync: EntitySync) -> str:

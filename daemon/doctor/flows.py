@@ -15,9 +15,9 @@ from daemon.to_m3ter.mapping import document
 from daemon.to_m3ter.mapping.errors import MappingInvalid
 from daemon.to_salesforce import custom_fields, targets
 from daemon.to_salesforce.targets import Naming
-from state import entity_syncs, field_mappings, integrations, systems
+from state import entity_runs, entity_syncs, field_mappings, integrations, sentence, systems
 from state.database import Pool
-from state.entity_models import EntitySync
+from state.entity_models import EntityRun, EntitySync
 from state.errors import StateError
 from state.models import Integration
 
@@ -29,20 +29,23 @@ async def examine(db: Pool, links: Links, naming: Naming) -> list[Finding]:
     if not kept:
         instruction = "Make one: m3sync integrations add NAME ..."
         return [findings.absent("integrations", "There is none, so nothing is synced.", instruction)]
+    disabling = await entity_runs.disabling(db)
     found: list[Finding] = []
     for each in kept:
-        found += _connected(each)
+        found += _connected(each, disabling.get(each.integration_id))
         if each.salesforce_credential_id is None:
             continue
         found += await _proved(db, links, each, (syncs.get(each.integration_id), naming))
     return found
 
 
-def _connected(kept: Integration) -> list[Finding]:
+def _connected(kept: Integration, disabling: EntityRun | None) -> list[Finding]:
     where = f"integration {kept.name}"
     if lacking := systems.lacking(kept):
         message = f"It has {systems.no_credential(lacking)}."
         return [findings.absent(where, message, systems.connecting(kept))]
+    if disabling is not None:
+        return [findings.doubtful(where, sentence.ended(disabling.error), disabling.instruction)]
     if not kept.enabled:
         instruction = f"m3sync integrations enable {shlex.quote(kept.name)}"
         return [findings.doubtful(where, "It is disabled, so it does nothing.", instruction)]

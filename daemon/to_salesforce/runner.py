@@ -73,8 +73,8 @@ class Runner:
         """Carry a run out if there is one, or see what the feed tells; False when there is nothing to do."""
         place = self.place
         sync = await entity_syncs.get(place.db, place.integration_id)
-        if sync.stamp != place.sync.stamp:
-            return False  # this task is replaced by one with the settings and credentials of now
+        if not sync.integration.enabled or sync.stamp != place.sync.stamp:
+            return False  # this task ends, or is replaced by one with the settings and credentials of now
         await self._meet_schedule(sync)
         await self._meet_due(sync)
         await self._meet_acceptance(sync)

@@ -122,9 +122,11 @@ async def _check_accepted(place: Place) -> None:
 async def _end(place: Place, turn: Turn, status: RunStatus, error: str, instruction: str) -> None:
     async with transaction(place.db) as tx:
         await entity_runs.add(tx, turn.claim, turn.counts())
-    await entity_runs.end(place.db, turn.claim, status, error, instruction)
+    has_disabled = await entity_runs.end(place.db, turn.claim, status, error, instruction)
     if error:
         log.error("run failed", **_facts(place, turn), reason=error, instruction=instruction)
+    if has_disabled:
+        log.error("integration disabled", **_facts(place, turn), successive_errors=entity_runs.STREAK)
     await _tell(place, turn, "run ended")
 
 

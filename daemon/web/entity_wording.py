@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from daemon.web import wording
-from state import sentence
+from state import entity_runs, sentence
 from state.entity_insights import EntityStatus
 from state.entity_models import (
     HOURLY,
@@ -82,7 +82,7 @@ def has_failed(run: EntityRun) -> bool:
 def lasted(run: EntityRun) -> str:
     """How long, or what it waits for."""
     if run.started_at is None:
-        return "waits for the service"
+        return "waits for the service" if run.completed_at is None else "never begun"
     if run.completed_at is None:
         return f"since {wording.lasting(datetime.now(UTC) - run.started_at)}"
     return wording.lasting(run.completed_at - run.started_at)
@@ -108,6 +108,21 @@ def backlog(status: EntityStatus) -> str:
     now = status.backlog
     counted = ((now.waiting, "waiting"), (now.retrying, "of these tried again"), (now.refused, "refused"))
     return ", ".join(f"{count:,} {word}" for count, word in counted if count)
+
+
+def advice(status: EntityStatus) -> str:
+    """What went wrong last, and what to do about it; nothing when nothing did."""
+    run = status.last_run
+    return status.disabled_because or (
+        wording.advised(run.error, run.instruction) if run and run.error else ""
+    )
+
+
+def automatic(status: EntityStatus) -> str:
+    """`on: every 10m ...`, `off`, or `off, after 10 successive errors`."""
+    if status.sync.integration.enabled:
+        return f"on: {when(status.sync.settings)}"
+    return f"off, after {entity_runs.STREAK} successive errors" if status.disabled_because else "off"
 
 
 def when(settings: EntitySyncSettings) -> str:

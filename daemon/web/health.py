@@ -78,6 +78,7 @@ def _entity_summary(status: EntityStatus) -> dict[str, Any]:
         "entity_type": status.sync.settings.entity_type,
         "namespace": status.sync.settings.namespace,
         "current": status.current,
+        "disabled_because": status.disabled_because,
         "last_synchronized_at": status.last_synchronized_at,
         "backlog": status.backlog,
         "issue_count": status.issue_count,

@@ -32,6 +32,7 @@ _TONES = {
     RunStatus.COMPLETE.value: "good",
     RunStatus.ERROR.value: "bad",
     RunStatus.AUTH_FAILED.value: "bad",
+    RunStatus.DISABLED.value: "bad",
     RunStatus.TIMEOUT_LIMIT_EXCEEDED.value: "bad",
     RunStatus.AWAITING_RETRY.value: "warn",
     RunStatus.RATE_LIMIT_RETRY.value: "warn",

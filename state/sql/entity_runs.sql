@@ -77,6 +77,45 @@ UPDATE entity_runs SET status = $3, error = $4, instruction = $5, completed_at =
     cursor = NULL, lease_token = NULL, lease_until = NULL
 WHERE run_id = $1 AND lease_token = $2 AND status = ANY($6::text[]);
 
+-- hold_settings --
+-- Nobody else changes the integration's settings meanwhile
+SELECT FROM entity_syncs WHERE integration_id = $1 FOR NO KEY UPDATE;
+
+-- hold_integration --
+-- Nor switches it on or off
+SELECT FROM integrations WHERE integration_id = $1 FOR NO KEY UPDATE;
+
+-- streak --
+-- Errors in which its runs ended since one ended well, and since a person switched it on or connected it. No row:
+-- it is disabled. Runs that a refused credential ended are neither errors nor well
+SELECT i.name, (
+    SELECT count(*) FROM entity_runs r
+    WHERE r.integration_id = i.integration_id AND r.status = 'ERROR' AND r.completed_at > i.updated_at
+      AND r.completed_at > coalesce((
+          SELECT max(o.completed_at) FROM entity_runs o
+          WHERE o.integration_id = i.integration_id AND o.status = 'COMPLETE'), '-infinity')) AS errors
+FROM integrations i WHERE i.integration_id = $1 AND i.enabled;
+
+-- disable --
+-- By the end of the run $2, whose moment tells so from what a person did. Its next run is due once it is enabled
+WITH due AS (
+    UPDATE entity_syncs SET scheduled_at = NULL WHERE integration_id = $1
+)
+UPDATE integrations SET enabled = false, updated_at = (SELECT completed_at FROM entity_runs WHERE run_id = $2)
+WHERE integration_id = $1;
+
+-- end_waiting --
+-- The one that waits will not be run: it ends as the run $2 does, by which the integration was disabled
+UPDATE entity_runs r SET status = 'DISABLED', error = o.error, instruction = o.instruction,
+    completed_at = o.completed_at
+FROM entity_runs o
+WHERE r.integration_id = $1 AND r.status = 'WAITING' AND o.run_id = $2
+RETURNING r.run_id;
+
+-- announce_integrations --
+-- Whoever runs integrations looks again
+SELECT pg_notify('m3sync_integrations', '');
+
 -- unsee --
 -- What its scan has met
 DELETE FROM entity_seen WHERE run_id = $1;
@@ -103,12 +142,14 @@ WHERE r.run_id = $1 ORDER BY t.kind, t.label
 ON CONFLICT (integration_id, kind, label) DO UPDATE SET total = totals.total + excluded.total;
 
 -- find --
--- The latest first. Each filter null for any: $1 run, $2 integration; $3 how many
+-- The latest first. Each filter null for any: $1 run, $2 integration; $3 only those whose end has disabled their
+-- integration; $4 how many, null for all
 SELECT r.run_id, r.integration_id, i.name AS integration_name, s.entity_type, r.cause, r.status, r.requested_at,
     r.started_at, r.completed_at, r.cursor, r.is_scanned, r.pages, r.entities_read, r.differing, r.written,
     r.created, r.refused, r.marked, r.deleted, r.unchanged, r.calls, r.error, r.instruction, r.lease_until,
     r.claimed_by
 FROM entity_runs r JOIN integrations i USING (integration_id) JOIN entity_syncs s USING (integration_id)
 WHERE ($1::uuid IS NULL OR r.run_id = $1) AND ($2::uuid IS NULL OR r.integration_id = $2)
+  AND (NOT $3::boolean OR (NOT i.enabled AND r.completed_at = i.updated_at))
 ORDER BY r.requested_at DESC, r.run_id
-LIMIT $3;
+LIMIT $4;

@@ -41,7 +41,8 @@ DELETE FROM intents WHERE intent_id IN (
 );
 
 -- entity_runs --
--- Ended longer ago than $1, except the last of each integration and its last whole one
+-- Ended longer ago than $1, except the last of each integration, its last whole one, and the errors that count
+-- towards disabling it
 DELETE FROM entity_runs WHERE run_id IN (
     SELECT r.run_id FROM entity_runs r
     WHERE r.completed_at < now() - $1::interval
@@ -50,6 +51,11 @@ DELETE FROM entity_runs WHERE run_id IN (
       AND (r.status <> 'COMPLETE' OR EXISTS (
           SELECT FROM entity_runs o WHERE o.integration_id = r.integration_id AND o.status = 'COMPLETE'
               AND o.requested_at > r.requested_at))
+      AND NOT (r.status = 'ERROR'
+          AND r.completed_at >= (SELECT i.updated_at FROM integrations i WHERE i.integration_id = r.integration_id)
+          AND NOT EXISTS (
+              SELECT FROM entity_runs o WHERE o.integration_id = r.integration_id AND o.status = 'COMPLETE'
+                  AND o.completed_at > r.completed_at))
     ORDER BY r.completed_at LIMIT $2
 );
 

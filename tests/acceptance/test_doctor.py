@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from state import database, entity_syncs
+from state import database, entity_runs, entity_syncs
 from state.entity_models import EntitySyncSettings, EntityType, Namespace
+from state.models import RunStatus
 from tests.acceptance.commands import Answer, Commands
 from tests.entity_examples import declared
+from tests.integration import entity_rows
 from tests.sandboxes import LocalSandbox
 
 
@@ -37,6 +39,21 @@ async def connected(m3sync: Commands, sandbox: LocalSandbox, database_url: str) 
         await m3sync.done("integrations", "connect", name, *both)
         await m3sync.done("integrations", "enable", name)
     return m3sync
+
+
+async def test_one_that_errors_disabled_is_named_with_the_last_of_them(
+    connected: Commands, sandbox: LocalSandbox, database_url: str
+) -> None:
+    await _declare(sandbox, declared("Custom Objects"))
+    async with database.connect(database_url) as db:
+        bills = (await entity_syncs.get(db, "bills")).integration.integration_id
+        for _ in range(entity_runs.STREAK):
+            claim = await entity_rows.claimed(db, bills)
+            await entity_runs.end(db, claim, RunStatus.ERROR, "No such field.", "Deploy it.")
+    warned = _findings(await connected("doctor", "--json"), "warning")
+    (found,) = [each for each in warned if each["where"] == "integration bills"]
+    assert found["message"] == "bills is disabled after 10 successive errors, the last: No such field."
+    assert found["instruction"] == "Deploy it. When it is mended: m3sync integrations enable bills"
 
 
 async def _declare(sandbox: LocalSandbox, document: dict[str, Any]) -> None:
