@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from connectors.errors import RateLimited, SyncError, TransientError
 from daemon import prober
-from daemon.to_salesforce import turn
+from daemon.to_salesforce import portions, turn
 from daemon.to_salesforce.gauge import Gauge
 from daemon.to_salesforce.place import Place
 from daemon.to_salesforce.turn import Turn
@@ -18,6 +18,8 @@ from state.entity_models import Waiting
 # For each slot a call that Salesforce has, and one whose records are at hand or whose results are being kept:
 # so a slot is taken again at once, and no more than that is in memory.
 _FOR_EACH_SLOT = 2
+# Payloads of all of these together: with many slots heavy records are fewer at a time.
+_MOST_BYTES = 32 * 1024 * 1024
 
 
 class Grounded(Exception):  # noqa: N818 - no error of the records that it concerns
@@ -42,6 +44,7 @@ class Flights:
         self._slots = asyncio.Semaphore(place.manner.in_flight)
         self._calling = 0
         self._flights: dict[asyncio.Task[None], frozenset[str]] = {}
+        self._sizes: dict[asyncio.Task[None], int] = {}  # in bytes, of what each has in memory to its end
         self._outages = 0
         self._left_alone_until = 0.0
         self._answered = asyncio.Event()
@@ -51,8 +54,9 @@ class Flights:
 
     @property
     def room(self) -> int:
-        """How many more may begin."""
-        return self._place.manner.in_flight * _FOR_EACH_SLOT - len(self._flights)
+        """How many more may begin, however heavy they are."""
+        left = max(0, _MOST_BYTES - sum(self._sizes.values())) // portions.MOST_BYTES
+        return min(left, self._place.manner.in_flight * _FOR_EACH_SLOT - len(self._flights))
 
     @property
     def busy(self) -> frozenset[str]:
@@ -65,10 +69,11 @@ class Flights:
         left = self._left_alone_until - asyncio.get_running_loop().time()
         return timedelta(seconds=max(0.0, left))
 
-    def begin(self, writing: Coroutine[None, None, None], rows: Sequence[Waiting]) -> None:
-        """Rows that no other flight has; `writing` makes its calls in a `slot()`."""
+    def begin(self, writing: Coroutine[None, None, None], rows: Sequence[Waiting], *, size: int = 0) -> None:
+        """Rows that no other flight has, of so many bytes; `writing` makes its calls in a `slot()`."""
         flight = asyncio.create_task(writing, name=f"writing of {self._place.name}")
         self._flights[flight] = _ids(rows)
+        self._sizes[flight] = size
 
     def narrow(self, rows: Sequence[Waiting]) -> None:
         """Of the flight that says so only these are still on their way; what became of the others is kept."""
@@ -145,7 +150,7 @@ class Flights:
                 signal.cancel()
             await asyncio.gather(*signals, return_exceptions=True)
         for flight in [each for each in self._flights if each.done()]:
-            del self._flights[flight]
+            del self._flights[flight], self._sizes[flight]
             with suppress(Grounded):
                 flight.result()
 

@@ -1,4 +1,4 @@
-"""Writes the copies that wait: 200 a call and several calls in flight, or a Bulk job when very many wait."""
+"""Writes the copies that wait: several calls of up to 200 in flight, or a Bulk job when very many wait."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from connectors.salesforce import bulk_csv
 from connectors.salesforce.collections import MAX_RECORDS
 from connectors.salesforce.rows import RowResult
 from daemon import waiting
-from daemon.to_salesforce import parents, sending, turn
+from daemon.to_salesforce import parents, portions, sending, turn
 from daemon.to_salesforce.delivery import Delivery
 from daemon.to_salesforce.flights import Choked, Flights, Grounded
 from daemon.to_salesforce.gauge import Gauge
@@ -40,6 +40,7 @@ class Writer:
         self._gauge = Gauge(place)
         self._flights = Flights(place, turn_)
         self._delivery = Delivery(place, turn_, self._flights)
+        self._reader = portions.Reader(place)
         self._may_have_job = True
         self._not_for_bulk = 0  # so many of those due were looked at, and go by Collections
         self._failed_jobs = 0  # in succession, while Salesforce answered other calls
@@ -97,18 +98,11 @@ class Writer:
         calls = min(flights.room, self._place.manner.in_flight)
         if not is_read:
             calls = min(calls, max(0, due) // MAX_RECORDS)
-        rows = (
-            await entity_copies.waiting(
-                self._place.db, self._place.integration_id, limit=calls * MAX_RECORDS, without=busy
-            )
-            if calls
-            else []
-        )
-        for part in parts(rows, is_all=is_read)[:calls]:
+        for portion in await self._reader.portions(calls, without=busy, is_all=is_read):
             if self._gauge.is_spent(len(flights)):
                 return
-            flights.begin(self._collection(part), part)
-            self._not_for_bulk -= len(part)
+            flights.begin(self._collection(portion.rows), portion.rows, size=portion.size)
+            self._not_for_bulk -= len(portion.rows)
 
     async def _settle_job(self) -> None:
         """Before anything is written: a job that an earlier process, or an outage, left to itself is over."""
@@ -208,20 +202,9 @@ class Writer:
         for at in range(0, len(again), MAX_RECORDS):
             ids = [row.m3ter_id for row in again[at : at + MAX_RECORDS]]
             some = await entity_copies.waiting_among(place.db, place.integration_id, ids)
-            for alike in parts(some, is_all=True):
-                await self._delivery.send(alike, is_last=True)
+            for alike in portions.cut(some, is_all=True):
+                await self._delivery.send(alike.rows, is_last=True)
 
 
 def _is_for_bulk(row: Waiting) -> bool:
     return row.action is CopyAction.UPSERT and bool(row.payload) and bulk_csv.can_say(row.payload or {})
-
-
-def parts(rows: Sequence[Waiting], *, is_all: bool) -> list[list[Waiting]]:
-    """Full calls of one action each; what does not fill one only when all that is to come is there."""
-    found: list[list[Waiting]] = []
-    kinds = dict.fromkeys((row.action, bool(row.payload)) for row in rows)
-    for kind in kinds:
-        some = [row for row in rows if (row.action, bool(row.payload)) == kind]
-        cut = [some[at : at + MAX_RECORDS] for at in range(0, len(some), MAX_RECORDS)]
-        found += [part for part in cut if is_all or len(part) == MAX_RECORDS]
-    return found
