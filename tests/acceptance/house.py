@@ -204,10 +204,12 @@ async def _configure(house: House, text: str) -> Integration:
 
 @asynccontextmanager
 async def daemon(house: House) -> AsyncIterator[None]:
-    """The daemon in this process, listening when entered, stopped in order when left."""
+    """The daemon in this process, stopped in order when left. When entered it listens, and what may have been
+    missed until then is read: what changes from now on is heard once."""
     await house.sandbox.salesforce_control.clear_journal()
     async with app_running(house):
         await until(lambda: _is_listening(house))
+        await until(lambda: house.db.fetchval("SELECT bool_and(status = 'READ') FROM rereads"))
         yield
 
 

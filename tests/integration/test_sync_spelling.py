@@ -31,7 +31,7 @@ async def house(sandbox: LocalSandbox, db: Pool, database_url: str, tmp_path: Pa
 
 async def _synced(house: House, record_id: str) -> None:
     runs = await until(lambda: house.ended_runs(record_id), seconds=20)
-    assert [run.status for run in runs] == [RunStatus.COMPLETE]
+    assert {run.status for run in runs} == {RunStatus.COMPLETE}  # a window may hold the same change
 
 
 async def test_a_live_change_is_heard_as_the_mapping_spells_it(house: House, deal: str) -> None:
@@ -76,6 +76,7 @@ async def test_a_window_ends_what_is_expected_of_the_object_however_it_is_spelt(
     async with transaction(house.db) as tx:
         await own_writes.expect(tx, org_id, [echoes.update("Opportunity", deal, ours)])
         await windows.record(tx, reader(house), [window("opportunity")])
+    assert await house.db.fetchval("SELECT count(*) FROM own_writes") == 0
     async with listening(house):
         await touch(house, "Opportunity", deal, ours)
         await until(rows(house, 1), seconds=20)
