@@ -120,7 +120,7 @@ async def _name_to_disable(tx: Connection, claim: RunClaim) -> str:
     transaction. Its settings are held first, as whoever changes both has them: no deadlock."""
     await database.execute(tx, _SQL["hold_settings"], claim.integration_id)
     await database.execute(tx, _SQL["hold_integration"], claim.integration_id)
-    row = await database.fetch_one(tx, _SQL["streak"], claim.integration_id)
+    row = await database.fetch_one(tx, _SQL["streak"], claim.integration_id, claim.run_id)
     return str(row["name"]) if row and row["errors"] + 1 >= STREAK else ""
 
 

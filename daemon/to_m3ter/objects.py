@@ -109,15 +109,14 @@ async def _create(desk: Desk, wanted: Wanted, earlier: OpenIntent | None) -> Ext
             await desk.ledger.withdraw(intent)
         raise
     except SyncError as error:
-        if earlier is not None and isinstance(error, RejectedError):
+        if earlier is None:
+            await desk.ledger.withdraw(intent)
+        elif isinstance(error, RejectedError):
             # "Would overlap", "code is taken": perhaps by what the lost create made after we looked.
             late = await finding.existing(desk, wanted, intent)
             if late is not None:
                 return await _adopt(desk, wanted, late, intent)
-        # A refused credential tells nothing of the lost create: it may be there, and not be listed yet.
-        if earlier is None or isinstance(error, RejectedError):
-            await desk.ledger.withdraw(intent)
-        raise
+        raise  # what is refused now tells nothing of an earlier one: it may be there, and not be listed yet
     return await desk.ledger.keep(wanted.target, entity["id"], intent)
 
 

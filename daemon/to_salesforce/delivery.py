@@ -21,6 +21,8 @@ from state.entity_models import CopyAction, Waiting
 
 log = structlog.get_logger(__name__)
 
+_FEW = 10  # records that are refused alike prove nothing about all others
+
 
 class Delivery:
     """Of one run; one search at a time, lest a trouble of all records make each flight send them singly."""
@@ -58,7 +60,8 @@ class Delivery:
             async with self._flights.slot():
                 begun_at = _now()
                 results = await self._sender.collection(rows)
-                self._taken_at[rows[0].action] = begun_at
+                action = rows[0].action
+                self._taken_at[action] = max(begun_at, self._taken_at.get(action, begun_at))
                 return results
         except Choked as choked:
             return choked.error
@@ -73,10 +76,11 @@ class Delivery:
         """Send what failed again in halves, until what is to blame is alone; what is kept stays so.
 
         It ends when Salesforce fails over what comes after the first such record as well and has taken
-        nothing yet: then all records fare alike, and for a refusal none of them is blamed.
+        nothing yet: then all records fare alike, and for a refusal none of them is blamed, but of a few:
+        they may be all that is left of others which were taken.
         """
         again, suspects = list[Waiting](), Suspects()
-        has_found, has_passed, is_clear = False, False, False
+        has_found, has_passed, is_clear = False, False, len(rows) <= _FEW
         answer: list[RowResult] | SyncError = error
         part: Sequence[Waiting] | None = rows
         while part is not None:

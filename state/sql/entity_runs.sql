@@ -87,14 +87,17 @@ SELECT FROM integrations WHERE integration_id = $1 FOR NO KEY UPDATE;
 
 -- streak --
 -- Errors in which its runs ended since one ended well, and since a person switched it on or connected it. No row:
--- it is disabled. Runs that a refused credential ended are neither errors nor well
+-- it is disabled, or the run $2 does not count: what the feed and retries ask for may come ten times in a minute.
+-- Runs that a refused credential ended are neither errors nor well
 SELECT i.name, (
     SELECT count(*) FROM entity_runs r
     WHERE r.integration_id = i.integration_id AND r.status = 'ERROR' AND r.completed_at > i.updated_at
+      AND r.cause NOT IN ('feed', 'retry')
       AND r.completed_at > coalesce((
           SELECT max(o.completed_at) FROM entity_runs o
           WHERE o.integration_id = i.integration_id AND o.status = 'COMPLETE'), '-infinity')) AS errors
-FROM integrations i WHERE i.integration_id = $1 AND i.enabled;
+FROM integrations i WHERE i.integration_id = $1 AND i.enabled
+    AND EXISTS (SELECT FROM entity_runs r WHERE r.run_id = $2 AND r.cause NOT IN ('feed', 'retry'));
 
 -- disable --
 -- By the end of the run $2, whose moment tells so from what a person did. Its next run is due once it is enabled

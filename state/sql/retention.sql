@@ -51,7 +51,7 @@ DELETE FROM entity_runs WHERE run_id IN (
       AND (r.status <> 'COMPLETE' OR EXISTS (
           SELECT FROM entity_runs o WHERE o.integration_id = r.integration_id AND o.status = 'COMPLETE'
               AND o.requested_at > r.requested_at))
-      AND NOT (r.status = 'ERROR'
+      AND NOT (r.status = 'ERROR' AND r.cause NOT IN ('feed', 'retry')
           AND r.completed_at >= (SELECT i.updated_at FROM integrations i WHERE i.integration_id = r.integration_id)
           AND NOT EXISTS (
               SELECT FROM entity_runs o WHERE o.integration_id = r.integration_id AND o.status = 'COMPLETE'

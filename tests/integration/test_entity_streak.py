@@ -11,7 +11,7 @@ import pytest
 from daemon.web.sources import Sources
 from state import database, entity_insights, entity_runs, entity_syncs, integrations, retention, signals
 from state.database import Pool
-from state.entity_models import EntityRun, EntitySync, EntityType, Namespace, RunClaim
+from state.entity_models import EntityRun, EntitySync, EntityType, Namespace, RunCause, RunClaim
 from state.errors import LeaseLost
 from state.insight_models import CurrentStatus
 from state.models import RunStatus
@@ -126,10 +126,26 @@ async def test_what_failed_before_a_person_enabled_it_does_not_count(db: Pool, b
     assert not await is_enabled(db)
 
 
+@pytest.mark.parametrize("cause", [RunCause.FEED, RunCause.RETRY])
+async def test_what_may_be_asked_for_ten_times_in_a_minute_does_not_count(
+    db: Pool, bills: UUID, cause: RunCause
+) -> None:
+    await errors(db, bills, 9)
+    for _ in range(3):
+        await entity_runs.ask(db, bills, cause)
+        claim = await entity_runs.claim(db, bills, worker="one", lease=timedelta(minutes=1))
+        assert claim is not None
+        assert not await end(db, claim)
+    assert await is_enabled(db)
+    await errors(db, bills, 1)
+    assert not await is_enabled(db)
+
+
 async def test_who_enables_it_while_the_tenth_ends_has_the_last_word(db: Pool, bills: UUID) -> None:
     await errors(db, bills, 9)
     claim = await entity_rows.claimed(db, bills)
-    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    waits = f"{asked} AND wait_event_type = 'Lock'"
     async with asyncio.TaskGroup() as group, database.transaction(db) as tx:
         await tx.execute("UPDATE integrations SET enabled = true, updated_at = clock_timestamp()")
         ending = group.create_task(end(db, claim))
