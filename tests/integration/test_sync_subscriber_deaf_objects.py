@@ -141,8 +141,8 @@ async def test_an_object_that_is_told_on_a_channel_of_its_own_is_not_missed_on_a
         assert await windows(house) == []
 
 
-async def complete_beyond(house: House, moment: datetime) -> bool:
-    return (await position(house)).complete_until > moment
+async def complete_beyond(house: House, moment: datetime, channel: str = DEALS) -> bool:
+    return (await position(house, channel)).complete_until > moment
 
 
 async def test_what_was_stamped_before_an_alarm_and_committed_after_its_window_was_read_is_read_once_more(
@@ -167,7 +167,9 @@ async def test_a_silent_object_is_not_trusted_because_a_channel_without_a_place_
 ) -> None:
     async with listening(house, manner=DOUBTFUL):
         await placed(house, deal, line)
-        await committed_after_an_alarm(house, deal, monkeypatch, partial(windows, house, "first start"))
+        later = (await position(house, EVENT)).complete_until + timedelta(minutes=5)
+        is_heard_anew = partial(complete_beyond, house, later, EVENT)
+        await committed_after_an_alarm(house, deal, monkeypatch, is_heard_anew)
         await until(lambda: windows(house, "silent"))
         assert await is_covered(house, deal)
 
