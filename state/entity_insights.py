@@ -69,7 +69,8 @@ async def _status(db: Db, sync: EntitySync, moments: Mapping[UUID, Row], issues:
     troubled = backlog.refused + backlog.retrying
     last = await entity_runs.last(db, integration_id)
     known = moments.get(integration_id)
-    disabling = (await entity_runs.disabling(db)).get(integration_id)
+    enabled = sync.integration.enabled
+    disabling = None if enabled else (await entity_runs.disabling(db)).get(integration_id)
     return EntityStatus(
         sync=sync,
         first_synchronization=_first(sync, last),
