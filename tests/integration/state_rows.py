@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from state import credentials, field_mappings, inbox, integrations
+from state import credentials, database, field_mappings, inbox, integrations
 from state.database import Db
 from state.models import Cause, Change, Claim, Integration, NewCredential, NewIntegration
 from state.vault import Vault
@@ -84,3 +84,9 @@ async def claimed(db: Db, *integration_ids: UUID, lease: timedelta = LEASE) -> C
     found = await claim(db, *integration_ids, lease=lease)
     assert found is not None
     return found
+
+
+async def is_lock_waited_for(db: Db) -> bool:
+    """Whether a session of this test's own database waits for a lock that another holds."""
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    return bool(await database.fetch_value(db, f"{asked} AND wait_event_type = 'Lock'"))

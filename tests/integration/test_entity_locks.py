@@ -7,6 +7,7 @@ from state.database import transaction
 from state.entity_models import EntityType
 from tests.acceptance.house import House, until
 from tests.integration import copying
+from tests.integration.state_rows import is_lock_waited_for
 from tests.integration.test_entity_edits import interrupted
 
 
@@ -21,14 +22,10 @@ async def test_who_takes_two_copies_in_their_order_waits_for_no_call_of_which_on
     sync = await copying.added(house, EntityType.ACCOUNT)
     await interrupted(house, sync)
 
-    async def is_waiting_for_us() -> bool:
-        asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-        return bool(await house.db.fetchval(f"{asked} AND wait_event_type = 'Lock'"))
-
     async with copying.copying(house):
         async with transaction(house.db) as elsewhere:
             await entity_copies.hold(elsewhere, sync.integration.integration_id, ids[:1])
-            await until(is_waiting_for_us)
+            await until(lambda: is_lock_waited_for(house.db))
             await elsewhere.execute("SET LOCAL lock_timeout = '500ms'")
             await entity_copies.hold(elsewhere, sync.integration.integration_id, ids[1:])
         run = await copying.ended(house, sync)

@@ -18,6 +18,7 @@ from state.models import RunStatus
 from tests.acceptance.commands import Commands
 from tests.acceptance.house import House, until
 from tests.integration import copying, entity_rows
+from tests.integration.state_rows import is_lock_waited_for
 from tests.integration.web_pages import served
 
 NAME = "Our bills"
@@ -144,12 +145,10 @@ async def test_what_may_be_asked_for_ten_times_in_a_minute_does_not_count(
 async def test_who_enables_it_while_the_tenth_ends_has_the_last_word(db: Pool, bills: UUID) -> None:
     await errors(db, bills, 9)
     claim = await entity_rows.claimed(db, bills)
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    waits = f"{asked} AND wait_event_type = 'Lock'"
     async with asyncio.TaskGroup() as group, database.transaction(db) as tx:
         await tx.execute("UPDATE integrations SET enabled = true, updated_at = clock_timestamp()")
         ending = group.create_task(end(db, claim))
-        await until(lambda: db.fetchval(waits))
+        await until(lambda: is_lock_waited_for(db))
     assert ending.result() is False
     assert await is_enabled(db)
 

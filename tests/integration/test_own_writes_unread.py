@@ -20,6 +20,7 @@ from tests.acceptance import house as houses
 from tests.acceptance.house import House, until
 from tests.integration.listening import heard_of, listening, placed, touch
 from tests.integration.rereaders import opened, read, rereading, waiting, window
+from tests.integration.state_rows import is_lock_waited_for
 from tests.integration.test_own_writes import OURS, expect, hearing, verdicts, write
 from tests.sandboxes import LocalSandbox
 
@@ -45,11 +46,6 @@ async def lose(house: House, record_id: str) -> None:
     at = datetime.fromisoformat(found[0]["SystemModstamp"])
     await house.sandbox.salesforce_control.advance_clock(3600)
     await opened(house, window(from_at=at, until_at=at))
-
-
-async def wait_for_a_lock(house: House) -> None:
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-    await until(lambda: house.db.fetchval(f"{asked} AND wait_event_type = 'Lock'"))
 
 
 async def test_a_change_that_was_missed_is_synced_although_we_wrote_the_record_before_its_window_was_read(
@@ -128,7 +124,7 @@ async def test_the_end_of_a_window_waits_for_who_hears_an_echo_before_it_touches
     async with rereading(house):
         async with transaction(house.db) as tx:
             await tx.execute("SELECT FROM own_writes WHERE own_write_id = $1 FOR UPDATE", told)
-            await wait_for_a_lock(house)
+            await until(lambda: is_lock_waited_for(house.db))
             await tx.execute(AT_ONCE)
             await inbox.put(tx, house.integration.integration_id, "Opportunity", ids[0], cause=Cause.CHANGE)
         (story,) = await read(house)
@@ -153,7 +149,7 @@ async def test_expectations_are_forgotten_in_the_order_in_which_they_are_met(
     async with asyncio.TaskGroup() as group, transaction(house.db) as tx:
         await tx.execute(locked, first)
         group.create_task(forget())
-        await wait_for_a_lock(house)
+        await until(lambda: is_lock_waited_for(house.db))
         await tx.execute(AT_ONCE)
         await tx.execute(locked, second)
     assert not await house.db.fetchval("SELECT count(*) FROM own_writes")
